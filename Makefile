@@ -1,0 +1,63 @@
+# The commands of mixturelab. Each does its own set-up (scripts/setup.sh), says what it does, and is quick the second time.
+#
+#   make PYTHON=python3.12 test                                       choose the Python that .venv is made with
+#   make TORCH_INDEX=https://download.pytorch.org/whl/cpu lab         choose the build of torch
+
+RUN := .venv/bin/python
+# One thread for each worker: two workers on two cores are faster than four threads that wait for each other.
+TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile
+WORKERS ?= 2
+NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=300
+export PYTHON TORCH_INDEX
+
+.PHONY: help setup lab test test-fast lint demo notebooks bench lock clean
+
+help:
+	@echo 'make lab        open the notebooks in JupyterLab'
+	@echo 'make test       prove that everything works: style, layers, types, tests, every notebook'
+	@echo 'make test-fast  the same without the notebooks and the slow tests'
+	@echo 'make demo       fit the data in data/dataset.csv and write artifacts/'
+	@echo 'make notebooks  write and run the notebooks from notebooks/source'
+	@echo 'make bench      time one EM iteration against other libraries'
+	@echo 'make lint       only style, layers and types'
+	@echo 'make clean      remove .venv and what the tools cached'
+
+setup:
+	@sh scripts/setup.sh
+
+lab: setup
+	@$(RUN) -m mixturelab lab
+
+test: setup
+	@echo 'mixturelab: all tests (style, layers and types among them), and every notebook run and compared with its stored output'
+	@$(TEST) tests notebooks $(NOTEBOOKS)
+
+test-fast: setup
+	@echo 'mixturelab: the tests without the slow ones and the notebooks'
+	@$(TEST) tests -m 'not slow and not browser'
+
+lint: setup
+	@echo 'mixturelab: style (ruff), layers (import-linter), types (mypy)'
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@.venv/bin/lint-imports
+	@$(RUN) -m mypy
+
+demo: setup
+	@echo 'mixturelab: choose, fit and draw a mixture for data/dataset.csv'
+	@$(RUN) demo.py
+
+notebooks: setup
+	@echo 'mixturelab: write and run the notebooks from notebooks/source'
+	@$(RUN) scripts/build_notebooks.py
+
+bench: setup
+	@echo 'mixturelab: time one EM iteration, side by side with other libraries'
+	@$(RUN) -m benchmarks
+
+lock: setup
+	@echo 'mixturelab: write requirements.txt from pyproject.toml'
+	@$(RUN) scripts/lock.py
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build

@@ -1,0 +1,209 @@
+"""The command line: arguments in, `pipeline` does the work, words out. Bad input is one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+from typer.core import TyperGroup
+
+from mixturelab.exceptions import MixtureLabError
+
+if TYPE_CHECKING:
+    from mixturelab.pipeline import Outcome
+
+# What imports torch is imported inside the commands: `mixturelab --help` shall not wait for it.
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose errors a person caused are one line on standard error, and exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command line; in Python (``standalone_mode=False``) errors are raised as they are."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        return one_line_errors(lambda: super(OneLineErrors, self).main(*args, standalone_mode=False, **extra))
+
+
+def one_line_errors(work: Callable[[], Any]) -> NoReturn:
+    """Run it and exit: 0, or what it returns if that is a number, 2 after an error that a person caused."""
+    try:
+        result = work()
+    except (MixtureLabError, OSError) as error:
+        _fail(str(error))
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        # Usage errors, whose base class Typer does not make public, can format themselves.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message())
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    sys.exit(2)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    help="Gaussian mixtures: choose, fit, look at and use them.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Csv = Annotated[
+    Path, typer.Argument(metavar="CSV", help="A table with a header; its numeric columns are used.")
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors file written by fit or select.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Names of the columns to use, separated by commas. Default: all that are numeric."),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal results.")]
+Starts = Annotated[
+    int, typer.Option("--n-init", min=1, help="Starts of each fit; the best honest one is kept.")
+]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Open a joblib file too. It can run any code: only if you made it.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from mixturelab import __version__
+
+        typer.echo(f"mixturelab {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def fit(
+    csv: Csv,
+    n_components: Annotated[
+        int, typer.Option("--n-components", "-k", min=1, help="K, the number of Gaussians.")
+    ],
+    covariance_type: Annotated[str, typer.Option(help="full, tied, diag or spherical.")] = "full",
+    out: Annotated[Path, typer.Option(help="Folder for the model, its numbers and pictures.")] = Path(
+        "artifacts"
+    ),
+    columns: Columns = None,
+    seed: Seed = 0,
+    n_init: Starts = 5,
+    max_iter: Annotated[int, typer.Option(min=1, help="Most iterations of EM.")] = 1000,
+    tol: Annotated[
+        float, typer.Option(min=0, help="Stop when the log-likelihood per row gains less.")
+    ] = 1e-6,
+    reg_covar: Annotated[float, typer.Option(min=0, help="Added to the diagonal of each covariance.")] = 1e-6,
+) -> None:
+    """Fit one mixture, with a number of components and a covariance family that you choose."""
+    from mixturelab import pipeline
+
+    settings = {"seed": seed, "n_init": n_init, "max_iter": max_iter, "tol": tol, "reg_covar": reg_covar}
+    table = pipeline.read_table(csv, _names(columns))
+    pipeline.check_folder(out)
+    outcome = pipeline.fit_table(table, n_components, covariance_type, **settings)
+    typer.echo(pipeline.report(outcome, pipeline.write_artifacts(outcome, out)))
+
+
+@app.command()
+def select(
+    csv: Csv,
+    min_components: Annotated[int, typer.Option(min=1, help="The smallest K to try.")] = 1,
+    max_components: Annotated[
+        int | None, typer.Option(min=1, help="The largest K to try. Default: 9.")
+    ] = None,
+    covariance_type: Annotated[
+        str, typer.Option(help="Families to try, separated by commas.")
+    ] = "full,tied,diag,spherical",
+    criterion: Annotated[str, typer.Option(help="bic, aic, icl, heldout or cv.")] = "bic",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the winner, its numbers and pictures. Default: write nothing."),
+    ] = None,
+    columns: Columns = None,
+    seed: Seed = 0,
+    n_init: Starts = 5,
+) -> None:
+    """Compare numbers of components and covariance families, and name the winner."""
+    from mixturelab import pipeline
+
+    table = pipeline.read_table(csv, _names(columns))
+    if out is not None:
+        pipeline.check_folder(out)
+    ks = pipeline.component_range(table, min_components, max_components)
+    settings = {"seed": seed, "n_init": n_init, "progress": sys.stderr.isatty()}
+    outcome = pipeline.select_table(table, ks, _names(covariance_type) or (), criterion, **settings)
+    _print_selection(outcome)
+    files = [] if out is None else pipeline.write_artifacts(outcome, out)
+    typer.echo(pipeline.report(outcome, files))
+
+
+@app.command()
+def info(model: Model) -> None:
+    """Say what a model file holds and where it came from. Nothing in the file is run."""
+    from mixturelab import pipeline
+
+    typer.echo(pipeline.describe_file(model))
+
+
+@app.command()
+def score(
+    model: Model,
+    csv: Csv,
+    out: Annotated[Path | None, typer.Option(help="The CSV file to write. Default: standard output.")] = None,
+    trust: Trust = False,
+) -> None:
+    """Give every row of a table its log density, its component and its responsibilities."""
+    from mixturelab import pipeline
+
+    scores = pipeline.score_file(model, csv, trust=trust)
+    if out is None:
+        sys.stdout.write(pipeline.csv_bytes(scores).decode())
+    else:
+        pipeline.write_file(out, pipeline.csv_bytes(scores))
+        mean = scores["log_density"].mean()
+        typer.echo(f"{len(scores):,} rows scored, mean log density {mean:.4f}; written to {out}")
+
+
+@app.command()
+def lab(
+    notebook: Annotated[Path | None, typer.Argument(help="The notebook to open. Default: the first.")] = None,
+) -> None:
+    """Open the notebooks in JupyterLab."""
+    from mixturelab.lab import open_lab
+
+    raise typer.Exit(open_lab(notebook))
+
+
+def _names(text: str | None) -> Sequence[str] | None:
+    """``"a, b"`` as ``["a", "b"]``."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _print_selection(outcome: Outcome) -> None:
+    """The comparison as a table; the winner and the spurious fits are marked in words and colour."""
+    from mixturelab.pipeline import selection_rows
+
+    selection = outcome.selection
+    assert selection is not None
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for name in ("family", "K", "parameters", "log-likelihood a row", selection.criterion, ""):
+        table.add_column(name, justify="left" if name in ("family", "") else "right", no_wrap=bool(name))
+    for cells, mark in selection_rows(selection):
+        table.add_row(*map(escape, cells), style={"winner": "bold green", "spurious": "dim"}.get(mark))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()

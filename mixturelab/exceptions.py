@@ -1,0 +1,38 @@
+"""The exceptions and warnings a user of mixturelab can meet, all in one place."""
+
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+__all__ = [
+    "ArgumentError",
+    "CollapsedComponentError",
+    "ConvergenceWarning",
+    "DataError",
+    "DegenerateFitWarning",
+    "MixtureLabError",
+    "ModelFileError",
+    "NotFittedError",
+]
+
+
+class MixtureLabError(Exception):
+    """Base of every error that mixturelab raises on purpose."""
+
+
+class ArgumentError(MixtureLabError, ValueError):
+    """An argument has a value it cannot have; the message names it, what came and what was wanted."""
+
+
+class DataError(MixtureLabError, ValueError):
+    """The data cannot be used; the message names the argument, the row and the column."""
+
+
+class ModelFileError(MixtureLabError, ValueError):
+    """A model file is damaged, foreign or not trusted; nothing in it was run."""
+
+
+class CollapsedComponentError(MixtureLabError, ValueError):
+    """A component's covariance is singular, so that its density is not defined."""
+
+
+class DegenerateFitWarning(UserWarning):
+    """The fit ended at a solution that describes a few rows, not a group; the message says which."""

@@ -1,0 +1,98 @@
+"""What a check and a hint return: frozen values that show themselves, the same each time."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["CheckResult", "Hint", "Outcome"]
+
+
+class Outcome(Enum):
+    """What became of an answer."""
+
+    NOT_ATTEMPTED = "not attempted yet"
+    CORRECT = "correct"
+    WRONG = "not yet"
+
+
+# Colour and sign both tell the outcome: either is enough. The colours hold 4.5:1 on white and 3:1 on black.
+_SIGNS = {Outcome.NOT_ATTEMPTED: "○", Outcome.CORRECT: "✓", Outcome.WRONG: "✗"}
+_COLOURS = {Outcome.NOT_ATTEMPTED: "#6b6b6b", Outcome.CORRECT: "#0072b2", Outcome.WRONG: "#c04a00"}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict on one answer.
+
+    Attributes
+    ----------
+    exercise : str
+        The exercise, as "00.1".
+    outcome : Outcome
+        Not attempted, correct or wrong.
+    message : str
+        What to think about next, in a sentence or two; code stands between backticks.
+    """
+
+    exercise: str
+    outcome: Outcome
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is correct."""
+        return self.outcome is Outcome.CORRECT
+
+    def __repr__(self) -> str:
+        return f"{_SIGNS[self.outcome]} {self.exercise} {self.outcome.value}: {self.message}"
+
+    def _repr_html_(self) -> str:
+        head = f"{_SIGNS[self.outcome]} {self.exercise} {self.outcome.value}"
+        return _box(_COLOURS[self.outcome], head, self.message)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One step of help with an exercise.
+
+    Attributes
+    ----------
+    exercise : str
+        The exercise, as "00.1".
+    step, steps : int
+        Which hint this is, from 1, and how many there are.
+    text : str
+        The help.
+    """
+
+    exercise: str
+    step: int
+    steps: int
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self._head()}: {self.text}{self._more()}"
+
+    def _repr_html_(self) -> str:
+        return _box("#6b6b6b", self._head(), self.text + self._more())
+
+    def _head(self) -> str:
+        return f"Hint {self.step} of {self.steps} for {self.exercise}"
+
+    def _more(self) -> str:
+        return f' The next one: `hint("{self.exercise}", {self.step + 1})`' if self.step < self.steps else ""
+
+
+def _box(colour: str, head: str, text: str) -> str:
+    # No background and no text colour: the notebook's own, light or dark, stay.
+    style = f"border-left: 4px solid {colour}; padding: 0.3em 0.9em; margin: 0.2em 0; line-height: 1.5"
+    strong = f'<strong style="color: {colour}">{html.escape(head)}</strong>'
+    return f'<div role="status" style="{style}">{strong}<br>{_marked(text[:1].upper() + text[1:])}</div>'
+
+
+def _marked(text: str) -> str:
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return escaped.replace("\n", "<br>")

@@ -1,0 +1,183 @@
+"""One E-step and one M-step of EM: a single reading of the rows each; iterates nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mixturelab.model.covariance import Family
+from mixturelab.model.density import LogJoint, chunk_rows, chunks
+from mixturelab.model.forms import Form
+from mixturelab.model.linalg import accumulation_dtype
+from mixturelab.model.params import MixtureParameters
+from mixturelab.model.quadratic import DataSummary, QuadraticPass, digits_lost, shared_term, summarise
+from mixturelab.model.responsibilities import normalise_
+from mixturelab.model.suffstats import SufficientStatistics
+
+# How much rounding may be multiplied before the residuals are taken: relative errors of 1e-10 and 1e-5.
+_MOST_LOST = {torch.float64: 1e6, torch.float32: 1e2}
+
+# Below this expected number of rows a component has no mean or covariance of its own: it keeps its last ones.
+EMPTY_MASS = 1e-8
+
+
+class Pass(Protocol):
+    """One reading of the rows: the log-joint of a chunk, then the chunk's share of the statistics."""
+
+    rows: int
+
+    def log_joint(self, chunk: Tensor) -> Tensor:
+        """[B, D] → [K, B]."""
+
+    def collect(self, responsibilities: Tensor) -> None:
+        """Add the chunk whose log-joint was asked for last."""
+
+    def statistics(self) -> SufficientStatistics:
+        """The sums over all chunks."""
+
+
+class ResidualPass:
+    """Statistics from whitened residuals y = W_k(x − μ_k): accurate at any offset and any distance.
+
+    The residual that the density needs is the one that the M-step needs. With ``origin`` given, the second moments
+    are taken about it instead of about the current means.
+    """
+
+    def __init__(self, parameters: MixtureParameters, x: Tensor, origin: Tensor | None = None):
+        self.form: Form = parameters.family.form
+        self.rows = chunk_rows(2 * parameters.means.numel(), x.device)
+        self._density = LogJoint.of(parameters, x.dtype)
+        self._whitener = self._density.whitener if origin is None else None
+        about = parameters.means if origin is None else origin
+        self._origin = about.to(x.dtype)  # what is really subtracted from a row, to the last digit
+        self._sums = _zeros(parameters, x.device)
+
+    def log_joint(self, chunk: Float[Tensor, "B D"]) -> Float[Tensor, "K B"]:
+        """The log-joint of a chunk; its residuals are kept for `collect`."""
+        x = chunk.T
+        joint, y = self._density(x)
+        self._y = y if self._whitener is not None else x - self._origin[:, :, None]
+        return joint
+
+    def collect(self, responsibilities: Float[Tensor, "K B"]) -> None:
+        """Add the chunk whose log-joint was asked for last."""
+        mass, first, second = self._sums
+        mass += responsibilities.sum(1)
+        first += (self._y @ responsibilities[:, :, None]).squeeze(-1)
+        second += self.form.moment(responsibilities, self._y)
+
+    def statistics(self) -> SufficientStatistics:
+        """The sums over all chunks, in the data's units."""
+        mass, first, second = self._sums
+        if self._whitener is not None:  # exactly what was applied to the rows, undone
+            whitener = self._whitener.to(mass.dtype)
+            first, second = self.form.solve(whitener, first), self.form.unwhiten(whitener, second)
+        return SufficientStatistics(mass, first, second, self._origin.to(mass.dtype), self.form)
+
+
+def e_step(
+    x: Float[Tensor, "N D"],
+    parameters: MixtureParameters,
+    *,
+    summary: DataSummary | None = None,
+    origin: Float[Tensor, "K D"] | None = None,
+) -> tuple[SufficientStatistics, float]:
+    """Responsibilities of every row, summed into statistics; and the log-likelihood, summed over rows.
+
+    The rows are read once, in chunks; no N×K or N×D tensor is made (Bishop 2006, eqs. 9.23 and 9.27).
+
+    Parameters
+    ----------
+    x : Tensor [N, D]
+    parameters : MixtureParameters
+        On x's device.
+    summary : DataSummary, optional
+        Of the same rows, if it is known already.
+    origin : Tensor [K, D], optional
+        Take second moments about these points, through residuals.
+    """
+    summary = summary or summarise(x)
+    reading, missing = _choose(x, parameters, summary, origin)
+    total = torch.zeros((), dtype=accumulation_dtype(x.device), device=x.device)
+    for chunk in chunks(x, reading.rows):
+        responsibilities, log_evidence = normalise_(reading.log_joint(chunk))
+        reading.collect(responsibilities)
+        total += log_evidence.sum()
+    return reading.statistics(), float(total + missing)
+
+
+def m_step(
+    statistics: SufficientStatistics,
+    family: Family,
+    reg_covar: float = 0.0,
+    previous: MixtureParameters | None = None,
+) -> MixtureParameters:
+    """Parameters that maximise the expected log-likelihood (Bishop 2006, eqs. 9.24 to 9.26), plus a ridge.
+
+    A component whose mass is below `EMPTY_MASS` keeps its previous mean and covariance; its weight is what it is.
+    Covariances are *not* checked here: `MixtureParameters.is_positive` tells.
+    """
+    d = statistics.origin.shape[1]
+    mass = statistics.mass
+    empty = mass < EMPTY_MASS
+    divisor = torch.where(empty, torch.ones_like(mass), mass)
+    means = statistics.origin + statistics.first / divisor[:, None]
+    central = statistics.recenter(means).second
+    covariances = family.form.add_diagonal(family.estimate(divisor, central, d), reg_covar)
+    if previous is not None:
+        means = torch.where(empty[:, None], previous.means, means)
+        covariances = family.form.keep(empty, previous.covariances, covariances)
+    return MixtureParameters(mass / mass.sum(), means, covariances, family)
+
+
+def em_step(
+    x: Float[Tensor, "N D"], parameters: MixtureParameters, summary: DataSummary, reg_covar: float
+) -> tuple[MixtureParameters, float, Float[Tensor, K]]:
+    """One iteration: new parameters, the log-likelihood *of the old ones*, and the mass of each component.
+
+    Second moments about an origin far from the new mean have lost digits; then the rows are read again, with
+    the same responsibilities, about the new means.
+    """
+    statistics, log_likelihood = e_step(x, parameters, summary=summary)
+    new = m_step(statistics, parameters.family, reg_covar, parameters)
+    if _has_cancelled(new, statistics.origin, summary, x.dtype):
+        statistics, _ = e_step(x, parameters, summary=summary, origin=new.means)
+        new = m_step(statistics, parameters.family, reg_covar, parameters)
+    return new, log_likelihood, statistics.mass
+
+
+def _choose(
+    x: Tensor, parameters: MixtureParameters, summary: DataSummary, origin: Tensor | None
+) -> tuple[Pass, Tensor | float]:
+    """The quicker reading where it is exact enough, and what its log-joints leave out."""
+    if origin is None and _is_quadratic_quicker(parameters) and _is_quadratic_exact(x, parameters, summary):
+        return QuadraticPass(parameters, summary, x.dtype), shared_term(parameters, summary)
+    return ResidualPass(parameters, x, origin), 0.0
+
+
+def _is_quadratic_quicker(parameters: MixtureParameters) -> bool:
+    """Products are made once for all components: worth it unless they outnumber the residuals (measured)."""
+    n_products = parameters.family.form.n_products(parameters.n_features)
+    return n_products <= 1.5 * parameters.means.numel()
+
+
+def _is_quadratic_exact(x: Tensor, parameters: MixtureParameters, summary: DataSummary) -> bool:
+    lost = digits_lost(parameters, summary.origin, summary.scale)
+    return bool(lost.max() <= _MOST_LOST[x.dtype])
+
+
+def _has_cancelled(new: MixtureParameters, origin: Tensor, summary: DataSummary, dtype: torch.dtype) -> bool:
+    lost = digits_lost(new, origin, summary.scale)
+    return not bool((lost.max() <= _MOST_LOST[dtype]) & new.is_positive)  # NaN counts as lost
+
+
+def _zeros(parameters: MixtureParameters, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    k, d = parameters.means.shape
+    shapes: tuple[tuple[int, ...], ...] = ((k,), (k, d), parameters.family.form.shape(k, d))
+    mass, first, second = (
+        torch.zeros(shape, dtype=accumulation_dtype(device), device=device) for shape in shapes
+    )
+    return mass, first, second

@@ -1,0 +1,1 @@
+"""What a mixture is: tensors in, tensors out; no iteration, no files."""

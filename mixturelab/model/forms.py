@@ -1,0 +1,364 @@
+"""The four shapes a covariance, a scatter or a whitener can have, and the algebra of each.
+
+A mixture of K Gaussians in D dimensions stores its second moments as K matrices (dense), one shared
+matrix (shared), K diagonals (diagonal) or K numbers (scalar). Everything that depends on that shape is
+here; a covariance family (`covariance`) adds only its M-step and its parameter count.
+
+Throughout, ``y`` is laid out [K, D, B]: the B rows of a chunk are contiguous, so that sums over
+components and features run along whole vectors.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mixturelab.model import linalg
+
+
+class Form(ABC):
+    """Storage of second moments: covariances, scatters and whiteners of one shape.
+
+    A *whitener* W of a covariance Σ is its inverse Cholesky factor: W Σ Wᵀ = I, so that
+    y = W(x − μ) has unit covariance and ‖y‖² is the squared Mahalanobis distance.
+    """
+
+    is_matrix: bool = False  # whether the stored tensor holds square, symmetric matrices
+
+    @abstractmethod
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Shape of the stored tensor."""
+
+    @abstractmethod
+    def outer(self, a: Float[Tensor, "K D"], b: Float[Tensor, "K D"]) -> Tensor:
+        """a_k b_kᵀ, reduced to this shape."""
+
+    @abstractmethod
+    def moment(self, weights: Float[Tensor, "K B"], y: Float[Tensor, "K D B"]) -> Tensor:
+        """Σ_n w_kn y_kn y_knᵀ, reduced to this shape."""
+
+    @abstractmethod
+    def apply(self, matrix: Tensor, y: Float[Tensor, "K D B"]) -> Float[Tensor, "K D B"]:
+        """The product of each component's matrix with each of its rows."""
+
+    @abstractmethod
+    def whitener(self, covariance: Tensor) -> tuple[Tensor, Bool[Tensor, "*one"]]:
+        """The whiteners, and for each stored matrix whether it is positive definite."""
+
+    @abstractmethod
+    def unwhiten(self, whitener: Tensor, scatter: Tensor) -> Tensor:
+        """C S Cᵀ with C = W⁻¹: a scatter of whitened residuals, back in the data's units."""
+
+    @abstractmethod
+    def solve(self, whitener: Tensor, vectors: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
+        """C v with C = W⁻¹: whitened vectors, back in the data's units."""
+
+    @abstractmethod
+    def keep(self, mask: Bool[Tensor, "K"], old: Tensor, new: Tensor) -> Tensor:
+        """``old`` for the components in the mask, ``new`` for the others (always ``new`` where one is shared)."""
+
+    @abstractmethod
+    def from_scatter(self, scatter: Float[Tensor, "D D"]) -> Tensor:
+        """One full scatter matrix as the scatter of a single component in this form."""
+
+    @abstractmethod
+    def precision(self, whitener: Tensor) -> Tensor:
+        """Σ⁻¹ = WᵀW."""
+
+    @abstractmethod
+    def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Float[Tensor, "K"]:
+        """log|W| = −½ log|Σ| for each component."""
+
+    @abstractmethod
+    def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Float[Tensor, "K D D"]:
+        """The K full matrices that the stored tensor stands for (a view where one will do)."""
+
+    @abstractmethod
+    def add_diagonal(self, matrix: Tensor, value: float) -> Tensor:
+        """Each matrix plus ``value`` times the identity."""
+
+    @abstractmethod
+    def smallest_variance(self, covariance: Tensor, n_components: int) -> Float[Tensor, "K"]:
+        """The smallest eigenvalue of each component's covariance."""
+
+    @abstractmethod
+    def condition(
+        self, whitener: Tensor, distance: Float[Tensor, "K D"], scale: Float[Tensor, "D"]
+    ) -> Float[Tensor, "K"]:
+        """How many digits second moments about a point ``distance`` away lose: rounding is multiplied by this."""
+
+    # The exponential-family form: −½ xᵀPx as a linear function of the products of x's entries.
+
+    @abstractmethod
+    def n_products(self, n_features: int) -> int:
+        """How many products of two entries of x the form needs."""
+
+    @abstractmethod
+    def write_products(self, x: Float[Tensor, "D B"], out: Float[Tensor, "Q B"]) -> None:
+        """Fill ``out`` with those products."""
+
+    @abstractmethod
+    def coefficients(self, precision: Tensor) -> Float[Tensor, "K Q"]:
+        """c_k with −½ xᵀP_k x = c_k · products(x)."""
+
+    @abstractmethod
+    def from_products(self, sums: Float[Tensor, "K Q"], n_features: int) -> Tensor:
+        """Σ_n r_kn x_n x_nᵀ from the weighted sums of the products."""
+
+
+class Dense(Form):
+    """K full matrices, [K, D, D]."""
+
+    is_matrix = True
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features, n_features)
+
+    def outer(self, a: Tensor, b: Tensor) -> Tensor:
+        return a[:, :, None] * b[:, None, :]
+
+    def moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return linalg.matmul(y * weights[:, None], y.mT)
+
+    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
+        return linalg.matmul(matrix, y)
+
+    def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        factor, positive = linalg.cholesky(covariance)
+        return linalg.inverse_lower(factor), positive
+
+    def unwhiten(self, whitener: Tensor, scatter: Tensor) -> Tensor:
+        half = torch.linalg.solve_triangular(whitener, scatter, upper=False)
+        return linalg.symmetric(torch.linalg.solve_triangular(whitener, half.mT, upper=False))
+
+    def solve(self, whitener: Tensor, vectors: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(whitener, vectors[:, :, None], upper=False).squeeze(-1)
+
+    def keep(self, mask: Tensor, old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(mask[:, None, None], old, new)
+
+    def from_scatter(self, scatter: Tensor) -> Tensor:
+        return scatter[None]
+
+    def precision(self, whitener: Tensor) -> Tensor:
+        return linalg.symmetric(whitener.mT @ whitener)
+
+    def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
+        return linalg.log_diagonal_sum(whitener)
+
+    def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Tensor:
+        return matrix
+
+    def add_diagonal(self, matrix: Tensor, value: float) -> Tensor:
+        return matrix + value * torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+
+    def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
+        return torch.linalg.eigvalsh(covariance)[..., 0].expand(n_components)
+
+    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
+        stretch = (whitener * scale).square().sum((-2, -1)) / scale.numel()
+        return stretch * (distance / scale).square().sum(-1)
+
+    def n_products(self, n_features: int) -> int:
+        return n_features * (n_features + 1) // 2
+
+    def write_products(self, x: Tensor, out: Tensor) -> None:
+        start = 0
+        for j in range(len(x)):  # the upper triangle, row by row
+            stop = start + len(x) - j
+            torch.mul(x[j:], x[j], out=out[start:stop])
+            start = stop
+
+    def coefficients(self, precision: Tensor) -> Tensor:
+        rows, columns = _triangle(precision.shape[-1], precision.device)
+        twice = torch.where(rows == columns, -0.5, -1.0).to(
+            precision.dtype
+        )  # off-diagonal products come once
+        return precision[:, rows, columns] * twice
+
+    def from_products(self, sums: Tensor, n_features: int) -> Tensor:
+        rows, columns = _triangle(n_features, sums.device)
+        moment = sums.new_empty(len(sums), n_features, n_features)
+        moment[:, rows, columns] = sums
+        moment[:, columns, rows] = sums
+        return moment
+
+
+class Shared(Dense):
+    """One full matrix for all components, [D, D]; a scatter is the sum of the components' scatters."""
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_features, n_features)
+
+    def outer(self, a: Tensor, b: Tensor) -> Tensor:
+        return a.mT @ b
+
+    def moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return super().moment(weights, y).sum(0)
+
+    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
+        return matrix @ y
+
+    def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
+        return linalg.log_diagonal_sum(whitener).expand(n_components)
+
+    def from_scatter(self, scatter: Tensor) -> Tensor:
+        return scatter
+
+    def keep(self, mask: Tensor, old: Tensor, new: Tensor) -> Tensor:
+        return new
+
+    def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Tensor:
+        return matrix.expand(n_components, n_features, n_features)
+
+    # A quadratic term that all components share drops out of the responsibilities: no products at all.
+
+    def n_products(self, n_features: int) -> int:
+        return 0
+
+    def write_products(self, x: Tensor, out: Tensor) -> None:
+        pass
+
+    def coefficients(self, precision: Tensor) -> Tensor:
+        raise NotImplementedError("the shared quadratic term is not linear in any product: see `quadratic`")
+
+    def from_products(self, sums: Tensor, n_features: int) -> Tensor:
+        raise NotImplementedError("the pooled scatter comes from the total scatter: see `quadratic`")
+
+
+class Diagonal(Form):
+    """K diagonals, [K, D]."""
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features)
+
+    def outer(self, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    def moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return (y.square() * weights[:, None]).sum(-1)
+
+    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
+        return matrix[:, :, None] * y
+
+    def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        return covariance.rsqrt(), _positive(covariance).all(-1)
+
+    def unwhiten(self, whitener: Tensor, scatter: Tensor) -> Tensor:
+        return scatter / whitener.square()
+
+    def solve(self, whitener: Tensor, vectors: Tensor) -> Tensor:
+        return vectors / whitener
+
+    def keep(self, mask: Tensor, old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(mask[:, None], old, new)
+
+    def from_scatter(self, scatter: Tensor) -> Tensor:
+        return scatter.diagonal()[None]
+
+    def precision(self, whitener: Tensor) -> Tensor:
+        return whitener.square()
+
+    def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
+        return whitener.log().sum(-1)
+
+    def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Tensor:
+        return torch.diag_embed(matrix)
+
+    def add_diagonal(self, matrix: Tensor, value: float) -> Tensor:
+        return matrix + value
+
+    def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
+        return covariance.amin(-1)
+
+    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
+        return (whitener * distance).square().amax(-1)
+
+    def n_products(self, n_features: int) -> int:
+        return n_features
+
+    def write_products(self, x: Tensor, out: Tensor) -> None:
+        torch.mul(x, x, out=out)
+
+    def coefficients(self, precision: Tensor) -> Tensor:
+        return -0.5 * precision
+
+    def from_products(self, sums: Tensor, n_features: int) -> Tensor:
+        return sums
+
+
+class Scalar(Form):
+    """K numbers, [K]: a covariance is σ²I, a scatter its trace."""
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components,)
+
+    def outer(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(-1)
+
+    def moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return (y.square().sum(1) * weights).sum(-1)
+
+    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
+        return matrix[:, None, None] * y
+
+    def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        return covariance.rsqrt(), _positive(covariance)
+
+    def unwhiten(self, whitener: Tensor, scatter: Tensor) -> Tensor:
+        return scatter / whitener.square()
+
+    def solve(self, whitener: Tensor, vectors: Tensor) -> Tensor:
+        return vectors / whitener[:, None]
+
+    def keep(self, mask: Tensor, old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(mask, old, new)
+
+    def from_scatter(self, scatter: Tensor) -> Tensor:
+        return scatter.diagonal().sum()[None]
+
+    def precision(self, whitener: Tensor) -> Tensor:
+        return whitener.square()
+
+    def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
+        return n_features * whitener.log()
+
+    def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Tensor:
+        identity = torch.eye(n_features, dtype=matrix.dtype, device=matrix.device)
+        return matrix[:, None, None] * identity
+
+    def add_diagonal(self, matrix: Tensor, value: float) -> Tensor:
+        return matrix + value
+
+    def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
+        return covariance
+
+    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
+        return whitener.square() * distance.square().sum(-1)
+
+    def n_products(self, n_features: int) -> int:
+        return 1
+
+    def write_products(self, x: Tensor, out: Tensor) -> None:
+        torch.sum(x.square(), dim=0, keepdim=True, out=out)
+
+    def coefficients(self, precision: Tensor) -> Tensor:
+        return -0.5 * precision[:, None]
+
+    def from_products(self, sums: Tensor, n_features: int) -> Tensor:
+        return sums[:, 0]
+
+
+def _triangle(n_features: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    rows, columns = torch.triu_indices(n_features, n_features, device=device)
+    return rows, columns
+
+
+def _positive(variance: Tensor) -> Tensor:
+    return (variance > 0) & torch.isfinite(variance)
+
+
+DENSE, SHARED, DIAGONAL, SCALAR = Dense(), Shared(), Diagonal(), Scalar()
+LOG_TWO_PI = math.log(2 * math.pi)

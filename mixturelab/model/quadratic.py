@@ -1,0 +1,131 @@
+"""The log-joint as a linear function of (1, x, products of x): the exponential-family form, and its limits.
+
+A Gaussian's log density is quadratic in x, so with φ(x) = (1, x, the products x_i x_j), the log-joint of a
+row is one inner product θ_k · φ(x), and the sufficient statistics of all rows are Σ_n γ_nk φ(x_n). Both
+directions are one matrix product over all components. It reads x about *one* origin, so it loses digits where
+components are tight and far from it: `digits_lost` says by how much, and the caller then takes the residuals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mixturelab.model.density import chunk_rows, chunks
+from mixturelab.model.forms import Form
+from mixturelab.model.linalg import accumulation_dtype
+from mixturelab.model.params import MixtureParameters, log_constant
+from mixturelab.model.suffstats import SufficientStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class DataSummary:
+    """What one first reading of the rows tells: where they lie and how far they spread.
+
+    Attributes
+    ----------
+    n_rows : int
+    origin : Tensor [D]
+        The mean, rounded to the data's own dtype: x − origin is then exact where it matters.
+    scale : Tensor [D]
+        Standard deviations (1 for a constant feature).
+    scatter : Tensor [D, D]
+        Σ_n (x_n − origin)(x_n − origin)ᵀ.
+    """
+
+    n_rows: int
+    origin: Tensor
+    scale: Tensor
+    scatter: Tensor
+
+
+def summarise(x: Float[Tensor, "N D"]) -> DataSummary:
+    """Read the rows once for their mean, spread and total scatter, whatever their offset."""
+    acc = accumulation_dtype(x.device)
+    n, d = x.shape
+    guess = x[: min(n, 1024)].mean(0)  # any point near the data will do: the algebra below is exact
+    first = torch.zeros(d, dtype=acc, device=x.device)
+    second = torch.zeros(d, d, dtype=acc, device=x.device)
+    for chunk in chunks(x, chunk_rows(2 * d, x.device)):
+        residual = chunk - guess
+        first += residual.sum(0, dtype=acc)
+        second += residual.mT @ residual
+    origin = (guess.to(acc) + first / n).to(x.dtype).to(acc)
+    shift = origin - guess.to(acc)
+    scatter = second - torch.outer(shift, first) - torch.outer(first, shift) + n * torch.outer(shift, shift)
+    spread = (scatter.diagonal() / n).clamp_min(0).sqrt()
+    return DataSummary(n, origin, torch.where(spread > 0, spread, torch.ones_like(spread)), scatter)
+
+
+def digits_lost(parameters: MixtureParameters, origin: Tensor, scale: Tensor) -> Float[Tensor, K]:
+    """By how much second moments about the origin multiply rounding, for each component.
+
+    Mahalanobis-like distance² from the origin to the component, in its own smallest standard deviations:
+    a scatter or a log density that comes out of such moments has an error of about this times machine epsilon.
+    """
+    return parameters.family.form.condition(parameters.whitener, parameters.means - origin, scale)
+
+
+class QuadraticPass:
+    """One reading of the rows through φ(x): log-joint of a chunk, then its share of the statistics."""
+
+    def __init__(self, parameters: MixtureParameters, summary: DataSummary, dtype: torch.dtype):
+        self.form: Form = parameters.family.form
+        self.summary = summary
+        k, d = parameters.means.shape
+        n_products = self.form.n_products(d)
+        self.rows = chunk_rows(1 + d + n_products + k, summary.origin.device)
+        self._theta = _natural(parameters, summary.origin).to(dtype)
+        self._features = self._theta.new_empty(1 + d + n_products, min(self.rows, summary.n_rows))
+        self._features[0] = 1
+        self._origin = summary.origin.to(dtype)[:, None]
+        self._sums = torch.zeros(
+            self._theta.shape, dtype=accumulation_dtype(self._theta.device), device=self._theta.device
+        )
+
+    def log_joint(self, chunk: Float[Tensor, "B D"]) -> Float[Tensor, "K B"]:
+        """θ · φ(x): without the quadratic term if all components share it (see `shared_term`)."""
+        d = chunk.shape[1]
+        phi = self._features[:, : len(chunk)]
+        x = torch.sub(chunk.T, self._origin, out=phi[1 : 1 + d])
+        self.form.write_products(x, phi[1 + d :])
+        return self._theta @ phi
+
+    def collect(self, responsibilities: Float[Tensor, "K B"]) -> None:
+        """Add Σ_n γ_nk φ(x_n) of the chunk whose log-joint was asked for last."""
+        phi = self._features[:, : responsibilities.shape[1]]
+        self._sums += responsibilities @ phi.mT
+
+    def statistics(self) -> SufficientStatistics:
+        """The sums over all chunks, about the data's origin."""
+        k, d = self._sums.shape[0], self.summary.origin.numel()
+        mass, first, products = self._sums.split([1, d, self._sums.shape[1] - 1 - d], dim=1)
+        is_pooled = products.shape[1] == 0
+        second = self.summary.scatter if is_pooled else self.form.from_products(products, d)
+        return SufficientStatistics(mass[:, 0], first, second, self.summary.origin.expand(k, d), self.form)
+
+
+def shared_term(parameters: MixtureParameters, summary: DataSummary) -> Tensor:
+    """What the log-joints of all rows miss together: −½ Σ_n xᵀPx = −½ tr(P T) where all components share P."""
+    form, d = parameters.family.form, parameters.n_features
+    if form.n_products(d) > 0:
+        return summary.origin.new_zeros(())
+    return -0.5 * (form.precision(parameters.whitener) * summary.scatter).sum()
+
+
+def _natural(parameters: MixtureParameters, origin: Tensor) -> Float[Tensor, "K P"]:
+    """θ_k: the coefficients of 1, x − origin and the products."""
+    form = parameters.family.form
+    _k, d = parameters.means.shape
+    centred = (parameters.means - origin)[:, :, None]
+    whitened = form.apply(parameters.whitener, centred)  # W_k (μ_k − o)
+    precision = form.precision(parameters.whitener)
+    linear = form.apply(precision, centred)
+    constant = log_constant(parameters)[:, None] - 0.5 * whitened.square().sum(1)
+    parts = [constant, linear.squeeze(-1)]
+    if form.n_products(d) > 0:
+        parts.append(form.coefficients(precision))
+    return torch.cat(parts, dim=1)

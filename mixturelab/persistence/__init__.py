@@ -1,0 +1,24 @@
+"""Save and load fitted mixtures: parameters with schema and provenance; loading runs no code."""
+
+from mixturelab.persistence.atomic import write_all_atomically, write_atomically
+from mixturelab.persistence.model_file import (
+    data_checksum,
+    encode,
+    encode_joblib,
+    load,
+    read_header,
+    save,
+    save_joblib,
+)
+
+__all__ = [
+    "data_checksum",
+    "encode",
+    "encode_joblib",
+    "load",
+    "read_header",
+    "save",
+    "save_joblib",
+    "write_all_atomically",
+    "write_atomically",
+]

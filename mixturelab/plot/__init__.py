@@ -1,0 +1,29 @@
+"""Pictures of finished results. The only place that imports matplotlib, seaborn or ipywidgets."""
+
+from mixturelab.plot.assignments import soft_assignments
+from mixturelab.plot.convergence import convergence
+from mixturelab.plot.geometry import covariance_matrices, ellipse, interval
+from mixturelab.plot.palette import COLOURS, MARKERS, mix, style
+from mixturelab.plot.picture import Picture, Still, alt_text, describe, look, new, png, show
+from mixturelab.plot.selection import selection_curve
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "Picture",
+    "Still",
+    "alt_text",
+    "convergence",
+    "covariance_matrices",
+    "describe",
+    "ellipse",
+    "interval",
+    "look",
+    "mix",
+    "new",
+    "png",
+    "selection_curve",
+    "show",
+    "soft_assignments",
+    "style",
+]

@@ -1,0 +1,9 @@
+"""The one thing that pyproject.toml cannot say: the tables of data/ travel inside the package."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["mixturelab", "mixturelab.*"]), "mixturelab.data"],
+    package_dir={"mixturelab.data": "data"},
+    package_data={"mixturelab": ["py.typed"], "mixturelab.data": ["*.csv", "README.md"]},
+)

@@ -1,0 +1,86 @@
+"""Opening the notebooks: what is started, and what is said when it cannot be."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mixturelab.exceptions import MixtureLabError
+from mixturelab.lab import FIRST_NOTEBOOK, find_notebook, lab_command, open_lab
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / FIRST_NOTEBOOK
+    path.parent.mkdir()
+    path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8")
+    return path
+
+
+def test_the_notebook_is_found_from_a_folder_below(notebook):
+    assert find_notebook(notebook.parent) == notebook
+    assert find_notebook(notebook.parents[1]) == notebook
+
+
+def test_a_folder_without_notebooks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("mixturelab.lab.__file__", str(tmp_path / "site" / "mixturelab" / "lab.py"))
+    with pytest.raises(
+        MixtureLabError, match=f"00_start_here.ipynb was not found in {re.escape(str(tmp_path))}"
+    ):
+        find_notebook(tmp_path)
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MixtureLabError, match=r"nothing\.ipynb is not a file"):
+        open_lab(tmp_path / "nothing.ipynb")
+
+
+def test_without_jupyterlab_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MixtureLabError, match=r"JupyterLab is not installed .* pip install"):
+        open_lab()
+
+
+def test_the_exit_code_is_jupyterlabs(notebook, monkeypatch):
+    def fails(notebook: Path, *, browser: bool) -> list[str]:
+        return [sys.executable, "-c", f"raise SystemExit({3 if browser else 4})"]
+
+    monkeypatch.setattr("mixturelab.lab.lab_command", fails)
+    assert open_lab(notebook) == 3
+    assert open_lab(notebook, browser=False) == 4
+
+
+@pytest.mark.slow
+def test_jupyterlab_starts_and_serves_the_notebook(notebook):
+    """The real program, without a window: its options are known to it, and the page opens on the notebook."""
+    options = ["--ServerApp.port=0", "--IdentityProvider.token=secret"]
+    process = subprocess.Popen(
+        [*lab_command(notebook, browser=False), *options], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    deadline = threading.Timer(60, process.kill)  # a server that says nothing must not hold up the tests
+    deadline.start()
+    try:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/notebooks/\S+", line):
+                break
+        else:
+            pytest.fail("".join(lines))
+        assert found[0].split("?")[0].endswith(FIRST_NOTEBOOK.as_posix())
+        page = f"http://127.0.0.1:{found[1]}/api/contents/{FIRST_NOTEBOOK.as_posix()}?token=secret&content=0"
+        with urllib.request.urlopen(page, timeout=30) as answer:
+            assert json.load(answer)["type"] == "notebook"
+        assert not [line for line in lines if re.search(r"\[[EC] |[Uu]nrecognized|Config option", line)], (
+            lines
+        )
+    finally:
+        deadline.cancel()
+        process.terminate()
+        process.communicate(timeout=30)
