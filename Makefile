@@ -20,12 +20,14 @@ help:
 	@echo 'make notebooks  write and run the notebooks from notebooks/source'
 	@echo 'make bench      time one EM iteration against other libraries'
 	@echo 'make lint       only style, layers and types'
+	@echo 'make lock       write requirements.txt from pyproject.toml (needs Python 3.11)'
 	@echo 'make clean      remove .venv and what the tools cached'
 
 setup:
 	@sh scripts/setup.sh
 
 lab: setup
+	@echo 'mixturelab: JupyterLab on notebooks/00_start_here.ipynb (Ctrl-C twice ends it)'
 	@$(RUN) -m mixturelab lab
 
 test: setup

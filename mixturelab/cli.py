@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 class OneLineErrors(TyperGroup):
     """Commands whose errors a person caused are one line on standard error, and exit code 2."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, args: Any = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command line; in Python (``standalone_mode=False``) errors are raised as they are."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        return one_line_errors(lambda: super(OneLineErrors, self).main(*args, standalone_mode=False, **extra))
+
+        def run() -> Any:
+            return super(OneLineErrors, self).main(args, *rest, **extra | {"standalone_mode": False})
+
+        return one_line_errors(run) if standalone_mode else run()
 
 
 def one_line_errors(work: Callable[[], Any]) -> NoReturn:
@@ -37,7 +39,7 @@ def one_line_errors(work: Callable[[], Any]) -> NoReturn:
         result = work()
     except (MixtureLabError, OSError) as error:
         _fail(str(error))
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
         # Usage errors, whose base class Typer does not make public, can format themselves.
@@ -48,6 +50,7 @@ def one_line_errors(work: Callable[[], Any]) -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
+    typer.echo(f"mixturelab: {' '.join(message.split())}", err=True)
     sys.exit(2)
 
 
@@ -111,7 +114,13 @@ def fit(
     """Fit one mixture, with a number of components and a covariance family that you choose."""
     from mixturelab import pipeline
 
-    settings = {"seed": seed, "n_init": n_init, "max_iter": max_iter, "tol": tol, "reg_covar": reg_covar}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "n_init": n_init,
+        "max_iter": max_iter,
+        "tol": tol,
+        "reg_covar": reg_covar,
+    }
     table = pipeline.read_table(csv, _names(columns))
     pipeline.check_folder(out)
     outcome = pipeline.fit_table(table, n_components, covariance_type, **settings)
@@ -144,7 +153,7 @@ def select(
     if out is not None:
         pipeline.check_folder(out)
     ks = pipeline.component_range(table, min_components, max_components)
-    settings = {"seed": seed, "n_init": n_init, "progress": sys.stderr.isatty()}
+    settings: dict[str, Any] = {"seed": seed, "n_init": n_init, "progress": sys.stderr.isatty()}
     outcome = pipeline.select_table(table, ks, _names(covariance_type) or (), criterion, **settings)
     _print_selection(outcome)
     files = [] if out is None else pipeline.write_artifacts(outcome, out)

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 
 from mixturelab.exceptions import MixtureLabError
@@ -46,7 +47,7 @@ def lab_command(notebook: Path, *, browser: bool = True) -> list[str]:
     Parameters
     ----------
     notebook : Path
-        The notebook to open, inside the folder ``notebooks``.
+        The notebook to open, inside the folder ``notebooks`` of a repository.
     browser : bool
         Whether JupyterLab opens a browser window itself.
 
@@ -55,11 +56,14 @@ def lab_command(notebook: Path, *, browser: bool = True) -> list[str]:
     list of str
         The program and its arguments.
     """
+    repository = notebook.parent.parent
+    page = urllib.parse.quote(notebook.relative_to(repository).as_posix())
     command = [
         sys.executable,
         "-m",
         "jupyterlab",
-        f"--ServerApp.root_dir={notebook.parent.parent}",
+        f"--ServerApp.root_dir={repository}",
+        f"--LabApp.default_url=/lab/tree/{page}",  # part of the address that is printed, too
         # A class has no use for the question about news, and a laptop without a network none for the look-up.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=",
@@ -68,7 +72,7 @@ def lab_command(notebook: Path, *, browser: bool = True) -> list[str]:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container root is the only user there is
         command.append("--allow-root")
-    return [*command, str(notebook)]
+    return command
 
 
 def open_lab(notebook: Path | None = None, *, browser: bool = True) -> int:

@@ -10,6 +10,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import hypothesis
 import pytest
 import torch
+from jaxtyping import install_import_hook
+
+# Shapes in the engine's signatures are checked at every call of every test (before its modules are imported).
+install_import_hook(["mixturelab.model", "mixturelab.inference"], "typechecker.check")
 
 torch.set_num_threads(1)
 # The same examples on every machine and every day: a red test says something about the change, not about the dice.

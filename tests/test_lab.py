@@ -3,9 +3,12 @@
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -43,7 +46,7 @@ def test_a_notebook_that_is_not_there_is_named(tmp_path):
 
 def test_without_jupyterlab_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MixtureLabError, match=r"JupyterLab is not installed .* pip install"):
+    with pytest.raises(MixtureLabError, match=r"JupyterLab is not installed .*`pip install "):
         open_lab()
 
 
@@ -56,10 +59,25 @@ def test_the_exit_code_is_jupyterlabs(notebook, monkeypatch):
     assert open_lab(notebook, browser=False) == 4
 
 
+def answer_of(address: str) -> bytes:
+    """What a server says that prints its address a moment before it listens."""
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                return answer.read()
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.1)
+    raise TimeoutError(address)
+
+
 @pytest.mark.slow
 def test_jupyterlab_starts_and_serves_the_notebook(notebook):
     """The real program, without a window: its options are known to it, and the page opens on the notebook."""
-    options = ["--ServerApp.port=0", "--IdentityProvider.token=secret"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=secret"]
     process = subprocess.Popen(
         [*lab_command(notebook, browser=False), *options], stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
@@ -75,8 +93,7 @@ def test_jupyterlab_starts_and_serves_the_notebook(notebook):
             pytest.fail("".join(lines))
         assert found[0].split("?")[0].endswith(FIRST_NOTEBOOK.as_posix())
         page = f"http://127.0.0.1:{found[1]}/api/contents/{FIRST_NOTEBOOK.as_posix()}?token=secret&content=0"
-        with urllib.request.urlopen(page, timeout=30) as answer:
-            assert json.load(answer)["type"] == "notebook"
+        assert json.loads(answer_of(page))["type"] == "notebook"
         assert not [line for line in lines if re.search(r"\[[EC] |[Uu]nrecognized|Config option", line)], (
             lines
         )

@@ -90,7 +90,12 @@ def _box(colour: str, head: str, text: str) -> str:
     # No background and no text colour: the notebook's own, light or dark, stay.
     style = f"border-left: 4px solid {colour}; padding: 0.3em 0.9em; margin: 0.2em 0; line-height: 1.5"
     strong = f'<strong style="color: {colour}">{html.escape(head)}</strong>'
-    return f'<div role="status" style="{style}">{strong}<br>{_marked(text[:1].upper() + text[1:])}</div>'
+    return f'<div role="status" style="{style}">{strong}<br>{_marked(_sentence_case(text))}</div>'
+
+
+def _sentence_case(text: str) -> str:
+    """A capital at the beginning; formulas that begin with a Greek letter stay as they are."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
 def _marked(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,21 +20,6 @@ _MOST_LOST = {torch.float64: 1e6, torch.float32: 1e2}
 
 # Below this expected number of rows a component has no mean or covariance of its own: it keeps its last ones.
 EMPTY_MASS = 1e-8
-
-
-class Pass(Protocol):
-    """One reading of the rows: the log-joint of a chunk, then the chunk's share of the statistics."""
-
-    rows: int
-
-    def log_joint(self, chunk: Tensor) -> Tensor:
-        """[B, D] → [K, B]."""
-
-    def collect(self, responsibilities: Tensor) -> None:
-        """Add the chunk whose log-joint was asked for last."""
-
-    def statistics(self) -> SufficientStatistics:
-        """The sums over all chunks."""
 
 
 class ResidualPass:
@@ -151,7 +134,7 @@ def em_step(
 
 def _choose(
     x: Tensor, parameters: MixtureParameters, summary: DataSummary, origin: Tensor | None
-) -> tuple[Pass, Tensor | float]:
+) -> tuple[ResidualPass | QuadraticPass, Tensor | float]:
     """The quicker reading where it is exact enough, and what its log-joints leave out."""
     if origin is None and _is_quadratic_quicker(parameters) and _is_quadratic_exact(x, parameters, summary):
         return QuadraticPass(parameters, summary, x.dtype), shared_term(parameters, summary)

@@ -166,7 +166,7 @@ def check(header: dict[str, Any]) -> None:
     """
     _want(header, "schema", SCHEMA.__eq__, repr(SCHEMA))
     version = header.get("schema_version")
-    if _is_int(version, 1) and version > SCHEMA_VERSION:
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelFileError(
             f"has schema version {version}; this mixturelab reads up to {SCHEMA_VERSION}: upgrade"
         )

@@ -255,8 +255,8 @@ def _check_tensors(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> No
 
 def _assemble(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> GaussianMixture:
     """The model: checked in float64 whatever its own precision, as it is computed with."""
-    wide = [tensors[name].astype(np.float64) for name in headers.TENSORS]
-    model = GaussianMixture.from_parameters(*wide, header["covariance_type"])
+    weights, means, covariances = (tensors[name].astype(np.float64) for name in headers.TENSORS)
+    model = GaussianMixture.from_parameters(weights, means, covariances, header["covariance_type"])
     model.set_params(**_settings(header["settings"]))
     check_settings(model)
     _restore_arrays(model, header, tensors)

@@ -70,7 +70,7 @@ def fit_table(
         If there is one row, or fewer than components.
     """
     _check_rows(table, n_components)
-    settings = dict(n_init=n_init, tol=tol, max_iter=max_iter, reg_covar=reg_covar)
+    settings: dict[str, Any] = dict(n_init=n_init, tol=tol, max_iter=max_iter, reg_covar=reg_covar)
     model = GaussianMixture(n_components, covariance_type=covariance_type, random_state=seed, **settings)
     with _noted() as notes:
         _place_in(table, lambda: model.fit(table.frame))
@@ -108,7 +108,7 @@ def select_table(
     """
     ks = list(n_components or component_range(table))
     _check_rows(table, max(ks))
-    asked = {"n_components": ks, "covariance_type": list(covariance_type), "criterion": criterion}
+    asked: dict[str, Any] = {"n_components": ks, "covariance_type": list(covariance_type), "criterion": criterion}
     with _noted() as notes:
         result = _place_in(
             table,
@@ -136,7 +136,9 @@ def component_range(table: Table, low: int = 1, high: int | None = None) -> list
     """
     last = min(MAX_COMPONENTS, len(table)) if high is None else high
     if last < low:
-        raise ArgumentError(f"max_components is {last}, less than min_components, {low}; wanted {low} or more")
+        raise ArgumentError(
+            f"max_components is {last}, less than min_components, {low}; wanted {low} or more"
+        )
     return list(range(low, last + 1))
 
 

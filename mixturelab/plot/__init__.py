@@ -4,7 +4,7 @@ from mixturelab.plot.assignments import soft_assignments
 from mixturelab.plot.convergence import convergence
 from mixturelab.plot.geometry import covariance_matrices, ellipse, interval
 from mixturelab.plot.palette import COLOURS, MARKERS, mix, style
-from mixturelab.plot.picture import Picture, Still, alt_text, describe, look, new, png, show
+from mixturelab.plot.picture import Picture, Still, alt_text, describe, look, new, png, show, subplots
 from mixturelab.plot.selection import selection_curve
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "show",
     "soft_assignments",
     "style",
+    "subplots",
 ]

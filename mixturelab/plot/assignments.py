@@ -107,7 +107,7 @@ def soft_assignments(
         ax.set_title(_title(view) if title is None else title)
         if legend:
             _draw_legend(ax, view)
-    return picture.describe(ax.get_figure(root=True), _alt_text(view))
+    return picture.describe(picture.figure_of(ax), _alt_text(view))
 
 
 def _view(
@@ -176,12 +176,14 @@ def _draw_two_features(ax: Axes, view: _View) -> None:
 def _draw_points(ax: Axes, view: _View) -> None:
     """Certain rows small and pale, uncertain ones larger, edged and on top; the marker says who leads."""
     colours, sure = palette.mix(view.responsibilities), view.certainty >= CERTAIN
+    shrink = float(np.clip(np.sqrt(400 / max(len(colours), 1)), 0.3, 1.0))  # a crowd is drawn finer
     for k in np.unique(view.component):
         marker = palette.style(int(k)).marker
         for rows, look in [(sure, _SURE), (~sure, _UNSURE)]:
             rows = rows & (view.component == k)
             x, y = view.points[rows].T
-            ax.scatter(x, y, c=colours[rows], marker=marker, **look)
+            size, edge = look["s"] * shrink, look["linewidths"] * shrink**2
+            ax.scatter(x, y, c=colours[rows], marker=marker, **look | {"s": size, "linewidths": edge})
 
 
 _SURE: dict[str, Any] = {"s": 26, "alpha": 0.55, "linewidths": 0, "zorder": 2}
@@ -315,10 +317,17 @@ def _key(view: _View) -> list[Line2D]:
     if view.points.shape[1] == 1:
         mixture = Line2D([], [], color=palette.INK, linewidth=3.4, label="mixture: the components' sum")
         return [mixture, *_region_keys(view, "bar")]
-    pair = palette.mix(np.eye(max(view.n_components, 2))[:2].mean(axis=0, keepdims=True))[0]
-    dot: dict[str, Any] = {"color": pair, "markeredgecolor": palette.INK, "markersize": 8.5}
+    dot: dict[str, Any] = {"color": _mixed_example(view), "markeredgecolor": palette.INK, "markersize": 8.5}
     unsure = Line2D([], [], marker="o", linestyle="none", label=_unsure_words(view), **dot)
     return [*([unsure] if view.n_components > 1 else []), *_region_keys(view, "ellipse")]
+
+
+def _mixed_example(view: _View) -> Array:
+    """Half and half of the two components that share most of the uncertain rows."""
+    unsure = view.responsibilities[view.certainty < CERTAIN]
+    shared = unsure.mean(axis=0) if len(unsure) else -np.arange(view.n_components)
+    pair = np.argsort(-shared, kind="stable")[:2]
+    return palette.mix(np.eye(view.n_components)[pair].mean(axis=0, keepdims=True))[0]
 
 
 def _unsure_words(view: _View) -> str:

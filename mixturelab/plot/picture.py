@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Readable at half size and on a projector; the same wherever it is drawn, whatever the user's own settings.
@@ -81,6 +82,22 @@ class Still:
 def new(width: float, height: float) -> Picture:
     """An empty picture of that size in inches, laid out so that nothing overlaps."""
     return Picture(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, width: float = 8.0, height: float = 5.0
+) -> tuple[Picture, Any]:
+    """An empty picture with axes in the house style: one, or an array of them as `Figure.subplots` gives."""
+    with look():
+        picture = new(width, height)
+        return picture, picture.subplots(rows, columns)
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that the axes are in, also from within a subfigure."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # only after ax.remove()
+    return figure
 
 
 def alt_text(figure: Figure) -> str:

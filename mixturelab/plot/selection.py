@@ -20,8 +20,12 @@ _NAMES = {
     "bic": "BIC",
     "aic": "AIC",
     "icl": "ICL",
-    "heldout": "held-out log-likelihood per row",
-    "cv": "cross-validated log-likelihood per row",
+    "heldout": "Held-out likelihood",
+    "cv": "Cross-validation",
+}
+_AXIS_NAMES = {
+    "heldout": "log-likelihood of held-out rows\nmean per row",
+    "cv": "cross-validated log-likelihood\nmean per row",
 }
 # How many spurious fits are named on the picture; the table has them all.
 _LETTERS = "ABC"
@@ -137,7 +141,7 @@ def _draw_alone(ax: Axes, choice: _Choice, title: str) -> Figure:
     ax.set_xlabel("\n".join(["number of components K", *_footnotes(choice, 60)]))
     ax.set_title(title)
     ax.legend(*_legend(choice), loc="best", **_LEGEND)
-    return ax.get_figure(root=True)
+    return picture.figure_of(ax)
 
 
 _LEGEND: dict[str, Any] = {
@@ -306,7 +310,8 @@ def _winner_words(choice: _Choice) -> str:
 
 
 def _axis_words(choice: _Choice) -> str:
-    return f"{_name(choice)} ({'lower' if choice.sign > 0 else 'higher'} is better)"
+    name = _AXIS_NAMES.get(choice.criterion, _name(choice))
+    return f"{name} ({'lower' if choice.sign > 0 else 'higher'} is better)"
 
 
 def _fit(row: dict[str, Any]) -> str:
@@ -323,9 +328,11 @@ def _number(value: float) -> str:
 
 def _words(choice: _Choice) -> str:
     ks = choice.honest["n_components"]
+    tried = f"{ks.min()} to {ks.max()}" if ks.min() < ks.max() else f"{ks.min()} alone"
+    axis = _axis_words(choice).replace("\n", ", ")
     curve = (
-        f"{_axis_words(choice)} against the number of components, {ks.min()} to {ks.max()}, "
-        f"one line for each covariance family: {listed(choice.families)}."
+        f"{axis[0].upper()}{axis[1:]} against the number of components, {tried}, one line for each "
+        f"covariance family: {listed(choice.families)}."
     )
     winner = f"{_winner_words(choice)}, with {_number(choice.value)}."
     notes = [f"{note.rstrip('.')}." for note in _notes(choice)]

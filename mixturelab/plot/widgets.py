@@ -173,19 +173,18 @@ class _Trace:
         self.levels = np.array([state.log_likelihood for state in states if state.phase != "E"])
         # The first iteration gains so much that the rest would look flat: it comes in from below.
         low, high = self.levels[1:].min(), self.levels.max()
-        margin = 0.12 * max(high - low, 1e-6)
+        margin = 0.1 * max(high - low, 1e-6)
+        floor = low - 2.5 * margin
         steps = np.arange(len(self.levels))
         (self.line,) = ax.plot([], [], color=palette.INK, marker="o", markersize=4, zorder=2)
         (self.dot,) = ax.plot([], [], "o", color=palette.ALARM, markersize=9, zorder=3, clip_on=False)
-        ax.set(xlim=(-0.7, len(steps) - 0.3), ylim=(low - margin, high + margin))
+        ax.set(xlim=(-0.7, len(steps) - 0.3), ylim=(floor, high + margin))
         ax.set(xlabel="iteration", ylabel="mean log-likelihood")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if self.levels[0] < low - margin:
+        if self.levels[0] < floor:
             level = f"start: {self.levels[0]:.2f} ↓".replace("-", "−")
-            ax.annotate(
-                level, (1, low - margin), xytext=(8, 5), textcoords="offset points", color=palette.MUTED
-            )
-        self.floor = low - margin
+            ax.annotate(level, (1, floor), xytext=(8, 5), textcoords="offset points", color=palette.MUTED)
+        self.floor = floor
 
     def draw(self, iteration: int) -> None:
         self.line.set_data(np.arange(iteration + 1), self.levels[: iteration + 1])
@@ -206,7 +205,7 @@ class _Frames:
             self.rows.frame(left, states)
             self.trace = _Trace(right, states)
             self.title = left.set_title("Start")
-            right.set_title("EM never goes down")
+            right.set_title("How well it explains the rows")
             self.rows.draw(states, 0)
             self.trace.draw(0)
             self.canvas.draw()
@@ -217,11 +216,16 @@ class _Frames:
         self.rows.draw(self.states, step)
         self.trace.draw(now.iteration - (now.phase == "E"))
         self.title.set_text(_title(now))
-        with picture.look():
-            self.canvas.draw()
-        buffer = io.BytesIO()
-        Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").quantize(200).save(buffer, "png")
-        return buffer.getvalue()
+        return _small_png(self.canvas)
+
+
+def _small_png(canvas: FigureCanvasAgg) -> bytes:
+    """With a palette: a third of the bytes, and quicker to write."""
+    with picture.look():
+        canvas.draw()
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(200).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def _title(state: EMState) -> str:
@@ -334,7 +338,7 @@ class EMStepper(ipywidgets.VBox):
         self._X, self._mass, self._units = X, mass, units
         frames = _Frames(self.states, points, labels, mass)
         self.frames = tuple(frames.png(step) for step in range(last + 1))
-        self.slider = ipywidgets.IntSlider(0, 0, last, description="half step", continuous_update=True)
+        self.slider = ipywidgets.IntSlider(0, 0, last, description="half step", layout={"width": "24em"})
         self.image = ipywidgets.Image(value=self.frames[0], format="png", layout={"max_width": "100%"})
         self.words = ipywidgets.HTML(_spoken(self.states, 0))
         self.slider.observe(self._move, names="value")
@@ -347,9 +351,8 @@ class EMStepper(ipywidgets.VBox):
     @cached_property
     def still(self) -> picture.Still:
         """The static twin."""
-        return picture.show(
-            em_panels(self.states, self._X, self._moments, mass=self._mass, units=self._units)
-        )
+        figure = em_panels(self.states, self._X, self._moments, mass=self._mass, units=self._units)
+        return picture.Still(_small_png(FigureCanvasAgg(figure)), picture.alt_text(figure))
 
     def _move(self, change: Any) -> None:
         self.image.value = self.frames[change["new"]]
@@ -364,7 +367,7 @@ class EMStepper(ipywidgets.VBox):
         return [self._button(name, *move) for name, move in moves.items()]
 
     def _button(self, name: str, icon: str, tooltip: str, target: Any) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=name, icon=icon, tooltip=tooltip, layout={"width": "6.5em"})
+        button = ipywidgets.Button(description=name, icon=icon, tooltip=tooltip, layout={"width": "7.5em"})
         button.on_click(lambda _: self.go(target()))
         return button
 

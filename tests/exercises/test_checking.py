@@ -391,3 +391,8 @@ def test_html_escapes_what_the_learner_wrote_and_marks_code():
     assert "<code>x &lt; y</code>" in page
     assert "✗ 00.1 not yet" in page
     assert 'role="status"' in page
+
+
+def test_html_begins_with_a_capital_but_leaves_greek_alone():
+    assert "<br>Divide." in CheckResult("00.1", Outcome.WRONG, "divide.")._repr_html_()
+    assert "<br>π = 1" in CheckResult("00.1", Outcome.CORRECT, "π = 1")._repr_html_()
