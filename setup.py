@@ -5,5 +5,8 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["mixturelab", "mixturelab.*"]), "mixturelab.data"],
     package_dir={"mixturelab.data": "data"},
-    package_data={"mixturelab": ["py.typed"], "mixturelab.data": ["*.csv", "README.md"]},
+    package_data={
+        "mixturelab": ["py.typed", "lab_settings/*.json"],
+        "mixturelab.data": ["*.csv", "README.md"],
+    },
 )

@@ -215,7 +215,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         runs, kind, dtype = self._search(X)
         fitted = [clone(self) for _ in runs]
         for model, run in zip(fitted, runs, strict=True):
-            model.__dict__.update(n_features_in_=self.n_features_in_)
+            seen = ("n_features_in_", "feature_names_in_")
+            model.__dict__.update({name: getattr(self, name) for name in seen if hasattr(self, name)})
             model._store(run, kind, dtype)
         return [m for m in fitted if m.history_.status is not Status.COLLAPSED]
 
@@ -425,25 +426,29 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
 
 class _Report:
-    """What `verbose` prints, in scikit-learn's layout."""
+    """What `verbose` prints, in scikit-learn's layout: 1 for iterations, 2 for times and changes too."""
 
     def __init__(self, verbose: int, interval: int, start: int):
         self.verbose, self.interval = int(verbose), interval
         self.began = self.last = perf_counter()
-        if self.verbose:
-            pass
+        self._say(f"Initialization {start}")
 
     def iteration(self, iteration: int, log_likelihood: float, change: float) -> None:
-        if not self.verbose or iteration % self.interval:
+        """Called by the loop after each iteration."""
+        if iteration % self.interval:
             return
-        now, self.last = perf_counter(), self.last
-        f"\t time lapse {now - self.last:.5f}s\t ll change {change:.5f}" if self.verbose > 1 else ""
-        self.last = now
+        before, self.last = self.last, perf_counter()
+        detail = f"\t time lapse {self.last - before:.5f}s\t ll change {change:.5f}"
+        self._say(f"  Iteration {iteration}", detail)
 
     def end(self, run: FitResult) -> None:
-        if not self.verbose:
-            return
-        f" time lapse {perf_counter() - self.began:.5f}s" if self.verbose > 1 else ""
+        """Called when the run has stopped."""
+        detail = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {run.lower_bound:.5f}."
+        self._say(run.history.reason, detail)
+
+    def _say(self, text: str, detail: str = "") -> None:
+        if self.verbose:
+            print(text + detail if self.verbose > 1 else text)  # noqa: T201 (the edge; asked for)
 
 
 def _replace(start: MixtureParameters, given: dict[str, Any]) -> MixtureParameters:

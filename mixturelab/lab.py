@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mixturelab.exceptions import MixtureLabError
 
+# JupyterLab's defaults for a class: no question about its news, and no look-up of newer versions.
+_SETTINGS = Path(__file__).resolve().parent / "lab_settings"
 FIRST_NOTEBOOK = Path("notebooks", "00_start_here.ipynb")
 
 
@@ -64,9 +66,7 @@ def lab_command(notebook: Path, *, browser: bool = True) -> list[str]:
         "jupyterlab",
         f"--ServerApp.root_dir={repository}",
         f"--LabApp.default_url=/lab/tree/{page}",  # part of the address that is printed, too
-        # A class has no use for the question about news, and a laptop without a network none for the look-up.
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=",
+        f"--LabApp.app_settings_dir={_SETTINGS}",
     ]
     if not browser:
         command.append("--no-browser")

@@ -18,6 +18,7 @@ from mixturelab.datasets import (
     make_drifting_stream,
     make_mixture,
     make_two_moons,
+    tables,
 )
 from mixturelab.datasets.synthetic import NAMED
 from mixturelab.datasets.tables import TABLES
@@ -159,6 +160,22 @@ def test_unknown_name_lists_the_known_ones():
 def test_an_option_that_does_not_go_with_the_table_is_refused(name, option):
     with pytest.raises(DataError, match=f"{next(iter(option))} does not go with the data set '{name}'"):
         load_dataset(name, **option)
+
+
+def test_files_are_found_in_a_wheel_and_in_a_clone(tmp_path, monkeypatch):
+    assert tables.data_file("dataset.csv").read_bytes() == (DATA / "dataset.csv").read_bytes()
+    monkeypatch.setattr(tables.resources, "files", lambda package: tmp_path)
+    assert tables.data_file("dataset.csv") == DATA / "dataset.csv"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dataset.csv").write_text("eruptions,waiting\n1,2\n")
+    assert tables.data_file("dataset.csv") == tmp_path / "data" / "dataset.csv"
+    assert load_dataset("old_faithful").data.tolist() == [[1.0, 2.0]]
+
+
+def test_a_missing_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "data_file", lambda filename: tmp_path / filename)
+    with pytest.raises(DataError, match=r"crabs\.csv is missing: reinstall mixturelab"):
+        load_dataset("crabs")
 
 
 def test_repr_is_one_short_line():

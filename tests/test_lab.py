@@ -92,8 +92,12 @@ def test_jupyterlab_starts_and_serves_the_notebook(notebook):
         else:
             pytest.fail("".join(lines))
         assert found[0].split("?")[0].endswith(FIRST_NOTEBOOK.as_posix())
-        page = f"http://127.0.0.1:{found[1]}/api/contents/{FIRST_NOTEBOOK.as_posix()}?token=secret&content=0"
+        server, token = f"http://127.0.0.1:{found[1]}", "token=secret"
+        page = f"{server}/api/contents/{FIRST_NOTEBOOK.as_posix()}?content=0&{token}"
         assert json.loads(answer_of(page))["type"] == "notebook"
+        settings = f"{server}/lab/api/settings/@jupyterlab/apputils-extension:notification?{token}"
+        asks_about_news = json.loads(answer_of(settings))["schema"]["properties"]["fetchNews"]["default"]
+        assert asks_about_news == "false"
         assert not [line for line in lines if re.search(r"\[[EC] |[Uu]nrecognized|Config option", line)], (
             lines
         )

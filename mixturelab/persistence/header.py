@@ -177,6 +177,8 @@ def check(header: dict[str, Any]) -> None:
         raise ModelFileError(f"has {len(names)} feature_names; wanted n_features = {header['n_features']}")
     for name, test, wanted in _FIT_RULES:
         _want(header["fit"], name, test, wanted)
+    for name, test, wanted in _SETTING_RULES:
+        _want(header["settings"], name, test, wanted)
 
 
 def _want(header: dict[str, Any], name: str, test: Callable[[Any], bool], wanted: str) -> None:
@@ -197,8 +199,13 @@ def _is_number(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and math.isfinite(value))
 
 
+def had_no_form(value: Any) -> bool:
+    """Whether this stands for a value that JSON cannot hold."""
+    return isinstance(value, str) and value.startswith("<")
+
+
 def _is_settings(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) <= set(_SETTINGS)
+    return isinstance(value, dict) and set(value) == set(_SETTINGS)
 
 
 def _is_dtypes(value: Any) -> bool:
@@ -219,6 +226,14 @@ _RULES: list[_Rule] = [
     ("fit", lambda v: isinstance(v, dict), "an object"),
     ("provenance", lambda v: isinstance(v, dict), "an object"),
 ]
+# Those that the estimator does not check before a fit; it checks the others.
+_SETTING_RULES: list[_Rule] = [
+    ("random_state", lambda v: v is None or _is_int(v, 0) or had_no_form(v), "a whole number or null"),
+    ("warm_start", lambda v: isinstance(v, bool), "true or false"),
+    ("verbose", lambda v: _is_int(v, 0) or isinstance(v, bool), "a whole number"),
+    *((f"{name}_init", lambda v: v is None or isinstance(v, list), "an array or null")
+      for name in ("weights", "means", "precisions")),
+]  # fmt: skip
 _FIT_RULES: list[_Rule] = [
     ("converged", lambda v: isinstance(v, bool), "true or false"),
     ("n_iter", lambda v: _is_int(v, 0), "a whole number from 0"),

@@ -269,12 +269,15 @@ def _assemble(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Gaussia
 
 def _settings(stored: dict[str, Any]) -> dict[str, Any]:
     """Constructor arguments; one that had no form in JSON (a generator, a function) keeps its default."""
-    had_no_form = {name for name, value in stored.items() if isinstance(value, str) and value.startswith("<")}
-    return {
-        name: np.array(value, dtype=float) if isinstance(value, list) else value
-        for name, value in stored.items()
-        if name not in had_no_form
-    }
+    kept = {name: value for name, value in stored.items() if not headers.had_no_form(value)}
+    return {name: _array(name, value) if isinstance(value, list) else value for name, value in kept.items()}
+
+
+def _array(name: str, value: list[Any]) -> np.ndarray:
+    try:
+        return np.array(value, dtype=float)
+    except (ValueError, TypeError):
+        raise ModelFileError(f"has a {name} in its header that is no array of numbers") from None
 
 
 def _restore_arrays(model: GaussianMixture, header: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:

@@ -108,7 +108,11 @@ def select_table(
     """
     ks = list(n_components or component_range(table))
     _check_rows(table, max(ks))
-    asked: dict[str, Any] = {"n_components": ks, "covariance_type": list(covariance_type), "criterion": criterion}
+    asked: dict[str, Any] = {
+        "n_components": ks,
+        "covariance_type": list(covariance_type),
+        "criterion": criterion,
+    }
     with _noted() as notes:
         result = _place_in(
             table,

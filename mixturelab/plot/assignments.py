@@ -179,8 +179,10 @@ def _draw_points(ax: Axes, view: _View) -> None:
     shrink = float(np.clip(np.sqrt(400 / max(len(colours), 1)), 0.3, 1.0))  # a crowd is drawn finer
     for k in np.unique(view.component):
         marker = palette.style(int(k)).marker
-        for rows, look in [(sure, _SURE), (~sure, _UNSURE)]:
-            rows = rows & (view.component == k)
+        for chosen, look in [(sure, _SURE), (~sure, _UNSURE)]:
+            rows = np.flatnonzero(chosen & (view.component == k))
+            if not len(rows):
+                continue
             x, y = view.points[rows].T
             size, edge = look["s"] * shrink, look["linewidths"] * shrink**2
             ax.scatter(x, y, c=colours[rows], marker=marker, **look | {"s": size, "linewidths": edge})

@@ -141,5 +141,6 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     """The figure as PNG: the same bytes each time (no date, no program name)."""
     buffer = io.BytesIO()
     with look():
+        figure.draw_without_rendering()  # the layout settles in two passes: now, and while it is drawn
         figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -54,7 +54,7 @@
 #
 # <details><summary>Open</summary>
 #
-# Yes. Densities are per unit: only the *area* under the curve is 1. A bell curve with σ = 0.1 is 4 high at its mean.
+# Yes. Densities are per unit: only the *area* under the curve is 1. A bell curve with σ = 0.1 is almost 4 high at its mean.
 #
 # </details>
 
@@ -355,7 +355,7 @@ print("after iterations 1, 5, 8 and 16:", levels[[1, 5, 8, 16]].round(2).tolist(
 print("it never fell:", bool((np.diff(levels) >= 0).all()))
 
 # %% [markdown]
-# ★ For those with 90 minutes: EM in two lines. `init_params=gamma` with no iterations is a single M-step. Change the
+# ★ For those with 90 minutes: EM in two lines. `init_params=shares` with no iterations is a single M-step. Change the
 # start and run it again. Do you always arrive at the same place?
 
 # %%
