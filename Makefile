@@ -3,10 +3,10 @@
 #   make PYTHON=python3.12 test                                       choose the Python that .venv is made with
 #   make TORCH_INDEX=https://download.pytorch.org/whl/cpu lab         choose the build of torch
 
+WORKERS ?= 2
 RUN := .venv/bin/python
 # One thread for each worker: two workers on two cores are faster than four threads that wait for each other.
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile
-WORKERS ?= 2
 NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=300
 export PYTHON TORCH_INDEX
 
@@ -55,7 +55,7 @@ notebooks: setup
 
 bench: setup
 	@echo 'mixturelab: time one EM iteration, side by side with other libraries'
-	@$(RUN) -m benchmarks
+	@$(RUN) benchmarks/em_iteration.py
 
 lock: setup
 	@echo 'mixturelab: write requirements.txt from pyproject.toml'

@@ -13,12 +13,10 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from typer.core import TyperGroup
 
-from mixturelab.exceptions import MixtureLabError
-
 if TYPE_CHECKING:
     from mixturelab.pipeline import Outcome
 
-# What imports torch is imported inside the commands: `mixturelab --help` shall not wait for it.
+# The package is imported inside the commands: `mixturelab --help` shall not wait for torch.
 
 
 class OneLineErrors(TyperGroup):
@@ -37,16 +35,23 @@ def one_line_errors(work: Callable[[], Any]) -> NoReturn:
     """Run it and exit: 0, or what it returns if that is a number, 2 after an error that a person caused."""
     try:
         result = work()
-    except (MixtureLabError, OSError) as error:
-        _fail(str(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
         # Usage errors, whose base class Typer does not make public, can format themselves.
-        if not hasattr(error, "format_message"):
+        if hasattr(error, "format_message"):
+            _fail(error.format_message())
+        if not _has_a_cause_outside(error):
             raise
-        _fail(error.format_message())
+        _fail(str(error))
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _has_a_cause_outside(error: Exception) -> bool:
+    """Whether the data, a file or an argument is at fault, and not this program."""
+    from mixturelab.exceptions import MixtureLabError
+
+    return isinstance(error, (MixtureLabError, OSError))
 
 
 def _fail(message: str) -> NoReturn:

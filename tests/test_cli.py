@@ -99,7 +99,8 @@ def test_fit_writes_the_model_its_numbers_and_its_pictures(csv, fit_folder):
     joblibs = load(fit_folder / "gaussian_mixture.joblib", trust=True)
     np.testing.assert_array_equal(joblibs.means_, again.means_)
     for name in ("soft_assignments.png", "convergence.png"):
-        assert Image.open(fit_folder / name).size[0] > 900
+        with Image.open(fit_folder / name) as picture:
+            assert picture.size[0] > 900
 
 
 def test_metrics_are_those_of_the_model(csv, fit_folder):
@@ -147,6 +148,7 @@ def test_two_runs_give_the_same_bytes(csv, fit_folder, tmp_path):
     assert checksums(tmp_path / "other seed")["metrics.json"] != checksums(fit_folder)["metrics.json"]
 
 
+@pytest.mark.slow
 def test_a_run_in_another_process_gives_the_same_bytes(csv, fit_folder, tmp_path):
     done = process("fit", csv.name, "-k", 2, "--n-init", 2, "--out", tmp_path, cwd=csv.parent)
     assert (done.returncode, done.stderr) == (0, "")
@@ -175,7 +177,7 @@ def test_text_columns_are_named_and_left_out(table, tmp_path):
 
 def test_columns_can_be_chosen(csv, tmp_path):
     words = succeeds("fit", csv, "-k", 2, "--columns", "waiting", "--out", tmp_path / "out")
-    assert "1 numeric columns: waiting" in words.replace("1 numeric column:", "1 numeric columns:")
+    assert "1 numeric column: waiting" in words
     assert list(load(tmp_path / "out" / "gaussian_mixture.safetensors").feature_names_in_) == ["waiting"]
 
 
@@ -212,7 +214,10 @@ def selected(csv) -> tuple[Path, str]:
 
 def test_select_shows_the_table_and_names_the_winner(selected):
     _, words = selected
-    assert "tied, K = 3 wins with 2,314.3" in words
+    sentence = (
+        "BIC over K = 1 to 3 and 4 families: tied, K = 3 with 2,314.3 wins, before full, K = 2 with 2,322.2"
+    )
+    assert sentence in " ".join(words.split())
     lines = [line for line in words.splitlines() if line.startswith("tied  ")]
     assert [line.split()[1] for line in lines] == ["1", "2", "3"]
     assert "2,314.29" in lines[2]
@@ -234,7 +239,7 @@ def test_select_writes_the_winner_and_the_comparison(selected):
 def test_select_without_out_writes_nothing(csv, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = succeeds("select", csv, "--max-components", 2, "--covariance-type", "full, tied", "--n-init", 1)
-    assert "2 families: full, K = 2 wins" in words
+    assert "BIC over K = 1 to 2 and 2 families: full, K = 2 with 2,322.2 wins" in words
     assert os.listdir(tmp_path) == []
 
 
@@ -243,7 +248,7 @@ def test_a_spurious_fit_is_told_with_its_reason(table):
     rows = np.concatenate([rng.normal(size=(60, 2)), np.tile([[8.0, 8.0]], (15, 1))])
     path = table("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
     words = succeeds("select", path, "--max-components", 2, "--covariance-type", "full", "--n-init", 2)
-    assert "full, K = 1 wins" in words
+    assert "BIC over K = 1 to 2 and 1 family: full, K = 1 with" in words
     assert "is spurious: component" in words
 
 
@@ -251,7 +256,7 @@ def test_other_criteria_can_choose(csv):
     words = succeeds(
         "select", csv, "--criterion", "cv", "--covariance-type", "tied", "--max-components", 2, "--n-init", 1
     )
-    assert "cv over K = 1 to 2 and 1 families" in words
+    assert "cv over K = 1 to 2 and 1 family: tied, K = 2 with" in words
 
 
 def test_few_rows_shorten_the_range_that_nobody_asked_for(table):
@@ -321,7 +326,7 @@ def test_the_quick_answers_do_not_wait_for_torch(arguments):
     code = (
         "import sys; from mixturelab.cli import app\n"
         f"try: app({arguments!r})\n"
-        "finally: print([name for name in ('torch', 'pandas', 'matplotlib') if name in sys.modules])"
+        "finally: print([name for name in ('torch', 'pandas', 'sklearn', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -619,7 +624,7 @@ def test_a_real_process_ends_with_exit_code_2_and_one_line(tmp_path):
 def test_a_real_process_shows_no_progress_bar_where_there_is_no_terminal(csv, tmp_path):
     done = process("select", csv, "--max-components", 2, "--n-init", 1, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "wins with" in done.stdout
+    assert "wins" in done.stdout
     assert "\x1b" not in done.stdout
 
 

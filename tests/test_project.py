@@ -255,6 +255,14 @@ def test_each_make_target_does_its_own_setup(target):
 
 
 @posix
+def test_make_test_runs_the_tests_and_every_notebook():
+    command = run("make", "--dry-run", "test", "WORKERS=3").stdout.splitlines()[-1]
+    assert command.endswith(
+        "-m pytest -n 3 --dist loadfile tests notebooks --nbval --nbval-current-env --nbval-cell-timeout=300"
+    )
+
+
+@posix
 @pytest.mark.parametrize("python", ["exit 1", "echo Python 2.7.18; exit 1"])
 def test_setup_says_in_one_line_that_python_is_too_old(tmp_path, python):
     (tmp_path / "scripts").mkdir()

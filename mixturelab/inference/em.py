@@ -31,7 +31,7 @@ class ResidualPass:
 
     def __init__(self, parameters: MixtureParameters, x: Tensor, origin: Tensor | None = None):
         self.form: Form = parameters.family.form
-        self.rows = chunk_rows(2 * parameters.means.numel(), x.device)
+        self.rows = chunk_rows(parameters.means.numel(), x.device)
         self._density = LogJoint.of(parameters, x.dtype)
         self._whitener = self._density.whitener if origin is None else None
         about = parameters.means if origin is None else origin

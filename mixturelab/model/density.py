@@ -15,15 +15,15 @@ from mixturelab.model.params import MixtureParameters, log_constant
 from mixturelab.model.responsibilities import from_log_joint, log_evidence
 
 # Numbers held at once by a chunk: about what a core's cache holds, and far more where launches are what costs.
-_CHUNK_NUMBERS = {"cpu": 2**19}
+_CHUNK_NUMBERS = {"cpu": 2**20}
 _ACCELERATOR_NUMBERS = 2**26
 
 
 def chunk_rows(numbers_per_row: int, device: torch.device) -> int:
     """How many rows to take at a time, so that the work of a chunk stays in the fast memory."""
     numbers = _CHUNK_NUMBERS.get(device.type, _ACCELERATOR_NUMBERS)
-    most = 8192 if device.type == "cpu" else 2**20
-    return max(256, min(most, numbers // max(1, numbers_per_row)))
+    most = 16384 if device.type == "cpu" else 2**20
+    return max(1024, min(most, numbers // max(1, numbers_per_row)))
 
 
 def chunks(x: Float[Tensor, "N D"], rows: int) -> Iterator[Float[Tensor, "_ D"]]:
@@ -83,7 +83,7 @@ def assignment(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Int[Te
 def _by_chunk(x: Tensor, parameters: MixtureParameters, reduce: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply ``reduce`` to the log-joint [B, K] of each chunk: memory beyond x and the result does not grow."""
     evaluate = LogJoint.of(parameters, x.dtype)
-    rows = chunk_rows(2 * parameters.means.numel(), x.device)
+    rows = chunk_rows(parameters.means.numel(), x.device)
     return torch.cat([reduce(evaluate(chunk.T)[0].T) for chunk in chunks(x, rows)])
 
 

@@ -120,7 +120,7 @@ class Dense(Form):
         return a[:, :, None] * b[:, None, :]
 
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
-        return linalg.matmul(y * weights[:, None], y.mT)
+        return linalg.weighted_gram(weights, y)
 
     def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
         return linalg.matmul(matrix, y)

@@ -40,16 +40,41 @@ def accumulation_dtype(device: torch.device) -> torch.dtype:
 # Above this width one product per component beats a batched one on a CPU: the operands stay in the cache.
 _LOOP_WIDTH = 32
 
+# A weight below this share of rounding cannot change a sum of squares, whose terms it goes with: it falls as
+# exp(−‖y‖²/2) while the terms grow as ‖y‖².
+_NEGLIGIBLE = 1e-6
+
 
 def matmul(a: Float[Tensor, "K P Q"], b: Float[Tensor, "K Q B"]) -> Float[Tensor, "K P B"]:
     """A product for each component, in the order that is fastest on the device."""
-    differentiable = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-    if a.device.type != "cpu" or a.shape[-1] < _LOOP_WIDTH or differentiable:
+    if _is_batch_quicker(a) or (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
         return torch.bmm(a, b)
     out = a.new_empty(a.shape[0], a.shape[1], b.shape[2])
     for a_k, b_k, out_k in zip(a, b, out, strict=True):
         torch.mm(a_k, b_k, out=out_k)
     return out
+
+
+def weighted_gram(weights: Float[Tensor, "K B"], y: Float[Tensor, "K D B"]) -> Float[Tensor, "K D D"]:
+    """Σ_n w_kn y_kn y_knᵀ for each component.
+
+    In many dimensions nearly every row belongs to one component alone. On a CPU, where looking is free, the rows
+    whose weight is lost in rounding are left out of that component's product.
+    """
+    if _is_batch_quicker(y):
+        return torch.bmm(y * weights[:, None], y.mT)
+    return torch.stack([_gram(w_k, y_k) for w_k, y_k in zip(weights, y, strict=True)])
+
+
+def _gram(weights: Float[Tensor, "B"], y: Float[Tensor, "D B"]) -> Float[Tensor, "D D"]:
+    seen = torch.nonzero(weights > _NEGLIGIBLE * torch.finfo(weights.dtype).eps).flatten()
+    if 2 * len(seen) < len(weights):  # gathering costs something too
+        weights, y = weights[seen], y[:, seen]
+    return (y * weights) @ y.mT
+
+
+def _is_batch_quicker(operand: Float[Tensor, "K P Q"]) -> bool:
+    return operand.device.type != "cpu" or operand.shape[1] < _LOOP_WIDTH
 
 
 # Multiply-adds in one pass below which waking a second thread costs more than it saves (measured: up to 15 times

@@ -45,22 +45,27 @@ def _entry(label: str, sentences: Iterable[str]) -> list[str]:
 
 def _data_words(data: dict[str, Any]) -> Iterable[str]:
     columns = data["columns"]
-    yield f"{data['n_rows']:,} rows, {len(columns)} numeric columns: {', '.join(columns)}"
+    yield f"{data['n_rows']:,} rows, {_count(len(columns), 'numeric column')}: {', '.join(columns)}"
     if data["skipped"]:
         yield "left out: " + ", ".join(f"{name} ({why})" for name, why in data["skipped"].items())
 
 
+def _count(number: int, noun: str, many: str | None = None) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {many or noun + 's'}"
+
+
 def _choice_words(selection: Any) -> Iterable[str]:
-    rows = _ranked(selection)
-    ks = selection.table["n_components"]
+    best, *others = (f"{_fit_name(row)} with {_value(row, selection)}" for row in _ranked(selection))
     name = selection.criterion.upper() if selection.lower_is_better else selection.criterion
-    yield (
-        f"{name} over K = {ks.min()} to {ks.max()} and {selection.table['covariance_type'].nunique()} families: "
-        f"{_fit_name(rows[0])} wins with {_value(rows[0], selection)}"
-        + (f", before {_fit_name(rows[1])} with {_value(rows[1], selection)}" if len(rows) > 1 else "")
-    )
+    yield f"{name} over {_tried(selection.table)}: {best} wins" + "".join(f", before {o}" for o in others[:1])
     for row in _tempting(selection)[:3]:
-        yield f"{_fit_name(row)} would have had {_value(row, selection)}, but is spurious: {row['reason']}"
+        yield f"{_fit_name(row)} with {_value(row, selection)} is spurious: {row['reason']}"
+
+
+def _tried(table: Any) -> str:
+    low, high = table["n_components"].min(), table["n_components"].max()
+    ks = f"K = {low} to {high}" if low < high else f"K = {low}"
+    return f"{ks} and {_count(table['covariance_type'].nunique(), 'family', 'families')}"
 
 
 def _ranked(selection: Any) -> list[dict[str, Any]]:

@@ -121,13 +121,13 @@ def _decode(raw: bytes) -> str:
     for start, what in _FOREIGN.items():
         if raw.startswith(start):
             raise DataError(f"the file is {what}, not CSV text")
-    is_utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    coding = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "UTF-8"
     try:
-        text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = raw.decode(coding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"line {line} is not UTF-8 text; is this a CSV file? If so, save it as UTF-8"
+            f"line {line} is not {coding} text: if this is a CSV file, save it as UTF-8"
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

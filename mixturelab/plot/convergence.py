@@ -41,7 +41,7 @@ def convergence(history: Any, *, tol: float | None = None, title: str | None = N
         _draw_trace(upper, trace)
         _draw_gains(lower, trace, tol)
         upper.set_title(_ending(history, trace) if title is None else title)
-        lower.set_xlabel("\n".join(["EM iteration", *textwrap.wrap(str(history.reason), 70)]))
+        lower.set_xlabel("\n".join(["EM iteration", *textwrap.wrap(str(history.reason), 82)]), fontsize=11.5)
         figure.align_ylabels()
     return picture.describe(figure, _words(history, trace, tol))
 
