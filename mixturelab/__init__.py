@@ -1,11 +1,15 @@
 """mixturelab: learn, use and trust Gaussian mixture models. The public names, nothing else."""
 
-from mixturelab.datasets import load_dataset
-from mixturelab.estimators import GaussianMixture
-from mixturelab.functional import log_density, log_joint, responsibilities
-from mixturelab.model.suffstats import SufficientStatistics
-from mixturelab.quality import quality
-from mixturelab.selection import SelectionResult, select
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mixturelab.datasets import load_dataset
+    from mixturelab.estimators import GaussianMixture
+    from mixturelab.functional import log_density, log_joint, responsibilities
+    from mixturelab.model.suffstats import SufficientStatistics
+    from mixturelab.persistence import load, save
+    from mixturelab.selection import SelectionResult, select
 
 __version__ = "0.1.0"
 
@@ -14,10 +18,37 @@ __all__ = [
     "SelectionResult",
     "SufficientStatistics",
     "__version__",
+    "load",
     "load_dataset",
     "log_density",
     "log_joint",
-    "quality",
     "responsibilities",
+    "save",
     "select",
 ]
+
+# Where each name lives: fetched when it is first used, so that `mixturelab --help` does not wait for torch.
+_HOMES = {
+    "GaussianMixture": "estimators",
+    "SelectionResult": "selection",
+    "SufficientStatistics": "model.suffstats",
+    "load": "persistence",
+    "load_dataset": "datasets",
+    "log_density": "functional",
+    "log_joint": "functional",
+    "responsibilities": "functional",
+    "save": "persistence",
+    "select": "selection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mixturelab' has no attribute {name!r}")
+    value = getattr(import_module(f"mixturelab.{_HOMES[name]}"), name)
+    globals()[name] = value  # asked for once only
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn import metrics
 
-from mixturelab import quality
+from mixturelab.quality import quality
 from mixturelab.exceptions import ArgumentError
 
 RNG = np.random.default_rng(0)
