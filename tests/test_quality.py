@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn import metrics
 
-from mixturelab.quality import quality
 from mixturelab.exceptions import ArgumentError
+from mixturelab.quality import quality
 
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(size=(40, 2)), 6 + RNG.normal(size=(40, 2))])
