@@ -103,8 +103,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     - Constant columns, equal rows, more features than rows, components with fewer than D + 1 rows, empty components: a
       `DegenerateFitWarning` that names them, and `spurious_`. `reg_covar` holds the variances up; an empty component
       keeps its last mean and covariance at weight 0.
-    - The same with `reg_covar=0`: `CollapsedComponentError` if every start is singular; if a covariance becomes singular
-      later, the last valid parameters, a `ConvergenceWarning` and `Status.COLLAPSED`.
+    - The same with `reg_covar=0`: `CollapsedComponentError` if every start is singular; if a covariance becomes
+      singular later, the last valid parameters, a `ConvergenceWarning` and `Status.COLLAPSED`.
     - `max_iter` reached: the parameters as they are, a `ConvergenceWarning` and `Status.MAX_ITER`.
 
     An iteration reads X once, in chunks: memory beyond X does not grow with its rows.

@@ -10,6 +10,7 @@ components and features run along whole vectors.
 
 import math
 from abc import ABC, abstractmethod
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -172,14 +173,11 @@ class Dense(Form):
             start = stop
 
     def coefficients(self, precision: Tensor) -> Tensor:
-        rows, columns = _triangle(precision.shape[-1], precision.device)
-        twice = torch.where(rows == columns, -0.5, -1.0).to(
-            precision.dtype
-        )  # off-diagonal products come once
-        return precision[:, rows, columns] * twice
+        rows, columns, factor = _triangle(precision.shape[-1], precision.device)
+        return precision[:, rows, columns] * factor
 
     def from_products(self, sums: Tensor, n_features: int) -> Tensor:
-        rows, columns = _triangle(n_features, sums.device)
+        rows, columns, _ = _triangle(n_features, sums.device)
         moment = sums.new_empty(len(sums), n_features, n_features)
         moment[:, rows, columns] = sums
         moment[:, columns, rows] = sums
@@ -351,9 +349,11 @@ class Scalar(Form):
         return sums[:, 0]
 
 
-def _triangle(n_features: int, device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def _triangle(n_features: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows and columns of the upper triangle, and the factor of x_i x_j in −½ xᵀPx: each product comes once."""
     rows, columns = torch.triu_indices(n_features, n_features, device=device)
-    return rows, columns
+    return rows, columns, torch.where(rows == columns, -0.5, -1.0)
 
 
 def _positive(variance: Tensor) -> Tensor:
