@@ -32,7 +32,7 @@ class ResidualPass:
     def __init__(self, parameters: MixtureParameters, x: Tensor, origin: Tensor | None = None):
         self.form: Form = parameters.family.form
         self.rows = chunk_rows(parameters.means.numel(), x.device)
-        self._density = LogJoint.of(parameters, x.dtype)
+        self._density = LogJoint(parameters, x.dtype)
         self._whitener = self._density.whitener if origin is None else None
         about = parameters.means if origin is None else origin
         self._origin = about.to(x.dtype)  # what is really subtracted from a row, to the last digit
@@ -42,7 +42,9 @@ class ResidualPass:
         """The log-joint of a chunk; its residuals are kept for `collect`."""
         x = chunk.T
         joint, y = self._density(x)
-        self._y = y if self._whitener is not None else x - self._origin[:, :, None]
+        if self._whitener is None:
+            y = torch.sub(x, self._origin[:, :, None], out=y)
+        self._y = y
         return joint
 
     def collect(self, responsibilities: Float[Tensor, "K B"]) -> None:

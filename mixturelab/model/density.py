@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mixturelab.model import linalg
 from mixturelab.model.covariance import FAMILIES
 from mixturelab.model.forms import Form
 from mixturelab.model.params import MixtureParameters, log_constant
@@ -31,33 +31,38 @@ def chunks(x: Float[Tensor, "N D"], rows: int) -> Iterator[Float[Tensor, "_ D"]]
     return iter(x.split(rows))
 
 
-@dataclass(frozen=True, eq=False)
 class LogJoint:
     """log π_k + log N(x | μ_k, Σ_k) as a function of rows, through whitened residuals.
 
-    The residual x − μ_k is formed first, so that an offset common to data and means costs no digits.
+    The residual x − μ_k is formed first, so that an offset common to data and means costs no digits. Rows are taken
+    in the given dtype; the factorisation is done in the parameters' own precision.
     """
 
-    constant: Tensor  # [K, 1]
-    means: Tensor  # [K, D, 1]
-    whitener: Tensor
-    form: Form
-
-    @classmethod
-    def of(cls, parameters: MixtureParameters, dtype: torch.dtype) -> LogJoint:
-        """For rows of that dtype; the factorisation itself is done in the parameters' precision."""
-        constant, means = log_constant(parameters), parameters.means
-        return cls(
-            constant.to(dtype)[:, None],
-            means.to(dtype)[:, :, None],
-            parameters.whitener.to(dtype),
-            parameters.family.form,
-        )
+    def __init__(self, parameters: MixtureParameters, dtype: torch.dtype):
+        self.form: Form = parameters.family.form
+        self.constant = log_constant(parameters).to(dtype)[:, None]
+        self.means = parameters.means.to(dtype)[:, :, None]
+        self.whitener = parameters.whitener.to(dtype)
+        # Fresh memory for each chunk would take as long as the arithmetic: two buffers are filled again and again.
+        self._buffers = [self.means.new_empty(0), self.means.new_empty(0)]
 
     def __call__(self, x: Float[Tensor, "D B"]) -> tuple[Float[Tensor, "K B"], Float[Tensor, "K D B"]]:
-        """The log-joint of a chunk and its whitened residuals y = W_k(x − μ_k)."""
-        y = self.form.apply(self.whitener, x - self.means)
-        return self.constant - 0.5 * y.square().sum(1), y
+        """The log-joint of a chunk and its whitened residuals y = W_k(x − μ_k), valid until the next call."""
+        if linalg.is_traced(x, self.constant, self.means, self.whitener):
+            y = self.form.apply(self.whitener, x - self.means)
+            return self.constant - 0.5 * y.square().sum(1), y
+        residual, y = (self.buffer(i, x.shape[1]) for i in (0, 1))
+        torch.sub(x, self.means, out=residual)
+        self.form.apply(self.whitener, residual, out=y)
+        squares = torch.mul(y, y, out=residual)
+        return torch.sub(self.constant, squares.sum(1), alpha=0.5), y
+
+    def buffer(self, which: int, rows: int) -> Float[Tensor, "K D _"]:
+        """One of the two buffers, as [K, D, rows]; the first is free between calls."""
+        k, d, _ = self.means.shape
+        if self._buffers[which].numel() < k * d * rows:
+            self._buffers[which] = self.means.new_empty(k * d * rows)
+        return self._buffers[which][: k * d * rows].view(k, d, rows)
 
 
 def log_joint(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Float[Tensor, "N K"]:
@@ -82,7 +87,7 @@ def assignment(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Int[Te
 
 def _by_chunk(x: Tensor, parameters: MixtureParameters, reduce: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply ``reduce`` to the log-joint [B, K] of each chunk: memory beyond x and the result does not grow."""
-    evaluate = LogJoint.of(parameters, x.dtype)
+    evaluate = LogJoint(parameters, x.dtype)
     rows = chunk_rows(parameters.means.numel(), x.device)
     return torch.cat([reduce(evaluate(chunk.T)[0].T) for chunk in chunks(x, rows)])
 

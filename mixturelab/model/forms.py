@@ -41,8 +41,10 @@ class Form(ABC):
         """Σ_n w_kn y_kn y_knᵀ, reduced to this shape."""
 
     @abstractmethod
-    def apply(self, matrix: Tensor, y: Float[Tensor, "K D B"]) -> Float[Tensor, "K D B"]:
-        """The product of each component's matrix with each of its rows."""
+    def apply(
+        self, matrix: Tensor, y: Float[Tensor, "K D B"], out: Float[Tensor, "K D B"] | None = None
+    ) -> Float[Tensor, "K D B"]:
+        """The product of each component's matrix with each of its rows, into ``out`` if it is given."""
 
     @abstractmethod
     def whitener(self, covariance: Tensor) -> tuple[Tensor, Bool[Tensor, "*one"]]:
@@ -123,8 +125,8 @@ class Dense(Form):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return linalg.weighted_gram(weights, y)
 
-    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
-        return linalg.matmul(matrix, y)
+    def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+        return linalg.matmul(matrix, y, out)
 
     def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
         factor, positive = linalg.cholesky(covariance)
@@ -196,8 +198,8 @@ class Shared(Dense):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return super().moment(weights, y).sum(0)
 
-    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
-        return matrix @ y
+    def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.matmul(matrix, y, out=out)
 
     def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
         return linalg.log_diagonal_sum(whitener).expand(n_components)
@@ -238,8 +240,8 @@ class Diagonal(Form):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return (y.square() * weights[:, None]).sum(-1)
 
-    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
-        return matrix[:, :, None] * y
+    def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.mul(matrix[:, :, None], y, out=out)
 
     def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
         return covariance.rsqrt(), _positive(covariance).all(-1)
@@ -299,8 +301,8 @@ class Scalar(Form):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return (y.square().sum(1) * weights).sum(-1)
 
-    def apply(self, matrix: Tensor, y: Tensor) -> Tensor:
-        return matrix[:, None, None] * y
+    def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.mul(matrix[:, None, None], y, out=out)
 
     def whitener(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
         return covariance.rsqrt(), _positive(covariance)

@@ -45,11 +45,18 @@ _LOOP_WIDTH = 32
 _NEGLIGIBLE = 1e-6
 
 
-def matmul(a: Float[Tensor, "K P Q"], b: Float[Tensor, "K Q B"]) -> Float[Tensor, "K P B"]:
+def is_traced(*operands: Tensor) -> bool:
+    """Whether autograd follows an operation on these: then nothing may be written into a buffer."""
+    return torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
+
+
+def matmul(
+    a: Float[Tensor, "K P Q"], b: Float[Tensor, "K Q B"], out: Float[Tensor, "K P B"] | None = None
+) -> Float[Tensor, "K P B"]:
     """A product for each component, in the order that is fastest on the device."""
-    if _is_batch_quicker(a) or (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
-        return torch.bmm(a, b)
-    out = a.new_empty(a.shape[0], a.shape[1], b.shape[2])
+    if _is_batch_quicker(a) or is_traced(a, b):
+        return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+    out = a.new_empty(a.shape[0], a.shape[1], b.shape[2]) if out is None else out
     for a_k, b_k, out_k in zip(a, b, out, strict=True):
         torch.mm(a_k, b_k, out=out_k)
     return out
