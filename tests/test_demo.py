@@ -37,6 +37,10 @@ def demo(*arguments, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+# Each of these runs the whole demo in a process of its own.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")

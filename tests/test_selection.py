@@ -39,7 +39,9 @@ def _sweep(n_init: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(json.loads(run.stdout))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_old_faithfuls_published_choice_with_one_restart(seed):
     best = _sweep(1, seed).query("best").iloc[0]
     assert (best.covariance_type, best.n_components, best.spurious) == ("tied", 3, False)
