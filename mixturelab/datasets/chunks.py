@@ -113,12 +113,7 @@ def _csv_frames(path: Path, rows: int, columns: Sequence[str] | None) -> Iterato
     import pandas as pd
 
     try:
-        with pd.read_csv(
-            path,
-            chunksize=rows,
-            usecols=None if columns is None else list(columns),
-            float_precision="round_trip",  # the nearest float, in every version of pandas
-        ) as reader:
+        with pd.read_csv(path, chunksize=rows, usecols=None if columns is None else list(columns)) as reader:
             yield from reader
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: cannot be read as CSV ({str(error).strip()})") from error
