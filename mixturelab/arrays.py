@@ -30,11 +30,10 @@ def torch_dtype(dtype: Any) -> torch.dtype | None:
 def torch_device(device: Any) -> torch.device | None:
     """A torch device from its name; None stays None."""
     try:
-        return None if device is None else torch.device(device)
-    except (RuntimeError, TypeError):
-        raise ArgumentError(
-            f"device is {device!r}; wanted a torch device such as 'cpu' or 'cuda:0'"
-        ) from None
+        return None if device is None else torch.empty(0, device=device).device
+    except (RuntimeError, TypeError, AssertionError):
+        wanted = "a torch device that is here, such as 'cpu' or 'cuda:0'"
+        raise ArgumentError(f"device is {device!r}; wanted {wanted}") from None
 
 
 def as_tensor(value: Any, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
@@ -46,11 +45,21 @@ def as_tensor(value: Any, dtype: torch.dtype | None = None, device: torch.device
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """`torch.from_numpy`, also for arrays that are read-only (we never write) or have negative strides."""
-    if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
+    odd = any(stride < 0 or stride % array.itemsize for stride in array.strides)
+    if odd or not array.dtype.isnative:
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        array = _as_float64(array)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+def _as_float64(array: np.ndarray) -> np.ndarray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"an array of {array.dtype} is not numeric: {error}") from None
 
 
 def to_kind(tensor: Tensor, like: Any) -> Any:
@@ -94,9 +103,7 @@ def _column(index: int, names: Any) -> str:
     return f"{index} ({names[index]!r})" if names is not None and len(names) > index else str(index)
 
 
-def constant_columns(X: Any) -> list[Any]:
-    """Names, or indices where there are none, of the columns that hold one value only."""
-    x = as_tensor(X)
-    flat = torch.nonzero(x.amax(0) == x.amin(0)).flatten().tolist()
-    names = getattr(X, "columns", None)
+def named_columns(mask: Tensor, names: Any = None) -> list[Any]:
+    """Names, or indices where there are none, of the columns in the mask."""
+    flat = torch.nonzero(mask).flatten().tolist()
     return [names[i] for i in flat] if names is not None else flat

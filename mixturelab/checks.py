@@ -37,7 +37,8 @@ def check_settings(model: Any) -> None:
 
 
 def _check_number(name: str, value: Any, kind: type, least: float, wanted: str) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore[operator]
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_number or not least <= value < float("inf"):
         raise ArgumentError(f"{name} is {value!r}; wanted {wanted}")
 
 
@@ -67,8 +68,8 @@ def check_tensor(model: Any, x: Tensor, reset: bool) -> None:
         raise DataError(
             f"X has {x.shape[0]} sample(s) and {x.shape[1]} feature(s); wanted at least {least} and 1"
         )
-    if x.is_complex():
-        raise DataError("X is a complex tensor; wanted real numbers")
+    if x.is_complex() or x.layout is not torch.strided:
+        raise DataError(f"X is a tensor of {x.dtype} in layout {x.layout}; wanted real numbers, all stored")
     if reset:
         model.n_features_in_ = x.shape[1]
         if hasattr(model, "feature_names_in_"):
@@ -78,6 +79,21 @@ def check_tensor(model: Any, x: Tensor, reset: bool) -> None:
             f"X has {x.shape[1]} features, but {type(model).__name__} is expecting {model.n_features_in_} "
             "features as input"
         )
+
+
+def check_fitted_shapes(model: Any, weights: Tensor, means: Tensor, precisions_cholesky: Tensor) -> None:
+    """The fitted attributes belong to the settings, which may have been changed since."""
+    k, family = model.n_components, family_of(model.covariance_type)
+    d = getattr(model, "n_features_in_", means.shape[-1])  # attributes may be set by hand
+    wanted = {"weights_": (k,), "means_": (k, d)}
+    wanted["precisions_cholesky_"] = family.form.shape(k, d)
+    found = {"weights_": weights, "means_": means, "precisions_cholesky_": precisions_cholesky}
+    for name, shape in wanted.items():
+        if tuple(found[name].shape) != shape:
+            raise ArgumentError(
+                f"{name} has shape {tuple(found[name].shape)}; wanted {shape} for n_components={k} and "
+                f"covariance_type={family.name!r}: settings changed since the fit need a new fit (warm_start=False)"
+            )
 
 
 def check_responsibilities(gamma: Tensor, n_samples: int, n_components: int) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv as csv_format
+import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -73,12 +75,15 @@ Csv = Annotated[
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .safetensors file written by fit or select.")]
 Columns = Annotated[
     str | None,
-    typer.Option(help="Names of the columns to use, separated by commas. Default: all that are numeric."),
+    typer.Option(
+        help='Names of the columns to use, separated by commas; "a, b" in quotes. Default: all that are numeric.'
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal results.")]
 Starts = Annotated[
     int, typer.Option("--n-init", min=1, help="Starts of each fit; the best honest one is kept.")
 ]
+REG_COVAR = "Added to the diagonal of each covariance, in the squared units of the columns."
 Trust = Annotated[
     bool, typer.Option("--trust", help="Open a joblib file too. It can run any code: only if you made it.")
 ]
@@ -114,7 +119,7 @@ def fit(
     tol: Annotated[
         float, typer.Option(min=0, help="Stop when the log-likelihood per row gains less.")
     ] = 1e-6,
-    reg_covar: Annotated[float, typer.Option(min=0, help="Added to the diagonal of each covariance.")] = 1e-6,
+    reg_covar: Annotated[float, typer.Option(min=0, help=REG_COVAR)] = 1e-6,
 ) -> None:
     """Fit one mixture, with a number of components and a covariance family that you choose."""
     from mixturelab import pipeline
@@ -126,7 +131,7 @@ def fit(
         "tol": tol,
         "reg_covar": reg_covar,
     }
-    table = pipeline.read_table(csv, _names(columns))
+    table = pipeline.read_table(csv, _columns(columns))
     pipeline.check_folder(out)
     outcome = pipeline.fit_table(table, n_components, covariance_type, **settings)
     typer.echo(pipeline.report(outcome, pipeline.write_artifacts(outcome, out)))
@@ -149,17 +154,24 @@ def select(
     ] = None,
     columns: Columns = None,
     seed: Seed = 0,
-    n_init: Starts = 5,
+    n_init: Starts = 10,
+    reg_covar: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help=f"{REG_COVAR} Default: 1e-06, and less where a column's variance is below 1."
+        ),
+    ] = None,
 ) -> None:
     """Compare numbers of components and covariance families, and name the winner."""
     from mixturelab import pipeline
 
-    table = pipeline.read_table(csv, _names(columns))
+    table = pipeline.read_table(csv, _columns(columns))
     if out is not None:
         pipeline.check_folder(out)
     ks = pipeline.component_range(table, min_components, max_components)
-    settings: dict[str, Any] = {"seed": seed, "n_init": n_init, "progress": sys.stderr.isatty()}
-    outcome = pipeline.select_table(table, ks, _names(covariance_type) or (), criterion, **settings)
+    settings: dict[str, Any] = {"seed": seed, "n_init": n_init, "reg_covar": reg_covar}
+    families = [name for name in _names(covariance_type) if name]
+    outcome = pipeline.select_table(table, ks, families, criterion, **settings, progress=sys.stderr.isatty())
     _print_selection(outcome)
     files = [] if out is None else pipeline.write_artifacts(outcome, out)
     typer.echo(pipeline.report(outcome, files))
@@ -202,9 +214,14 @@ def lab(
     raise typer.Exit(open_lab(notebook))
 
 
-def _names(text: str | None) -> Sequence[str] | None:
-    """``"a, b"`` as ``["a", "b"]``."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str) -> list[str]:
+    """``'a, "b, in m"'`` as ``["a", "b, in m"]``: quoted as a CSV header is."""
+    rows = csv_format.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    return [name.strip() for row in rows for name in row]
+
+
+def _columns(text: str | None) -> list[str] | None:
+    return None if text is None else _names(text)
 
 
 def _print_selection(outcome: Outcome) -> None:

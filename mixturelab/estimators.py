@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from mixturelab import checks, starts
-from mixturelab.arrays import as_tensor, constant_columns, require_usable, to_kind, torch_device, torch_dtype
+from mixturelab.arrays import as_tensor, named_columns, require_usable, to_kind, torch_device, torch_dtype
 from mixturelab.exceptions import (
     CollapsedComponentError,
     ConvergenceWarning,
@@ -26,7 +26,7 @@ from mixturelab.inference.degenerate import diagnose
 from mixturelab.inference.fit import FitResult, History, Status, fit
 from mixturelab.model import density
 from mixturelab.model.covariance import family_of
-from mixturelab.model.params import MixtureParameters, from_precisions, make_parameters
+from mixturelab.model.params import MixtureParameters, from_precisions, from_whitener, make_parameters
 from mixturelab.model.quadratic import DataSummary, summarise
 from mixturelab.model.responsibilities import entropy
 
@@ -34,6 +34,10 @@ NOT_CONVERGED = (
     "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
     "tol, or check for degenerate data."
 )
+
+
+# A column whose variance is below this many ridges has its groups blurred by the ridge.
+SMALL_UNITS = 1000
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -218,7 +222,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         runs, kind, dtype = self._search(X)
         self._store(runs[0], kind, dtype)
-        self._warn(X)
+        self._warn(kind)
         return self
 
     def fit_restarts(self, X: Any) -> list[Self]:
@@ -329,11 +333,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             return to_kind(function(x, self._parameters(None, x.device)), kind)
 
     def _parameters(self, dtype: torch.dtype | None, device: torch.device) -> MixtureParameters:
-        """The fitted mixture, from the public attributes, which a user may have set."""
+        """The fitted mixture, from the public attributes that scikit-learn's predictions are made of too.
+
+        The Cholesky factors of the precisions: rounded to float32 they lose √cond(Σ), covariances would lose cond(Σ).
+        """
         acc = dtype or (torch.float32 if device.type == "mps" else torch.float64)
-        fitted = (self.weights_, self.means_, self.covariances_)
-        pi, mu, sigma = (as_tensor(value, acc, device) for value in fitted)
-        return MixtureParameters(pi, mu, sigma, family_of(self.covariance_type)).require_positive()
+        family = family_of(self.covariance_type)
+        fitted = (self.weights_, self.means_, self.precisions_cholesky_)
+        pi, mu, root = (as_tensor(value, acc, device) for value in fitted)
+        checks.check_fitted_shapes(self, pi, mu, root)
+        whitener = root.mT.contiguous() if family.form.is_matrix else root
+        return from_whitener(pi, mu, whitener, family)
 
     def _search(self, X: Any) -> tuple[list[FitResult], Any, torch.dtype]:
         """Runs from all starts, best first, with X's kind and the rows' precision."""
@@ -421,6 +431,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_iter_ = run.n_iter
         self.lower_bound_, self.lower_bounds_ = run.lower_bound, list(run.history.log_likelihood)
         self.spurious_ = diagnose(p, run.mass, self.reg_covar)
+        if run.history.status is Status.COLLAPSED:
+            self.spurious_ += (run.history.reason,)
 
     def _warn(self, X: Any) -> None:
         if not self.converged_ and self.max_iter > 0:
@@ -429,8 +441,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             advice = (
                 "Use fewer components, a more constrained covariance_type, more starts or a larger reg_covar."
             )
-            constant = constant_columns(X)
-            advice = f"Drop constant column(s) {constant}. {advice}" if constant else advice
+            variances = as_tensor(X).var(0, correction=0)
+            constant = named_columns(variances == 0, getattr(self, "feature_names_in_", None))
+            if constant:
+                advice = f"Drop constant column(s) {constant}. {advice}"
+            elif float(variances.min()) < SMALL_UNITS * self.reg_covar:
+                advice = (
+                    f"reg_covar={self.reg_covar:g} is large beside a column's variance of "
+                    f"{float(variances.min()):.2g}: rescale the columns or lower it. {advice}"
+                )
             message = f"The fit is degenerate: {'; '.join(self.spurious_)}. {advice}"
             warnings.warn(message, DegenerateFitWarning, stacklevel=3)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from mixturelab.arrays import as_tensor, from_numpy, to_kind
 from mixturelab.exceptions import ArgumentError
 from mixturelab.model import density
+from mixturelab.model.linalg import accumulation_dtype
 from mixturelab.model.params import MixtureParameters, make_parameters
 
 
@@ -46,8 +47,8 @@ def responsibilities(
     CollapsedComponentError
         If a covariance is not positive definite.
     """
-    rows, parameters = _prepare(x, weights, means, covariances, covariance_type)
-    return to_kind(density.posterior(rows, parameters), x)
+    rows, parameters, kind = _prepare(x, weights, means, covariances, covariance_type)
+    return to_kind(density.posterior(rows, parameters), kind)
 
 
 def log_density(x: Any, weights: Any, means: Any, covariances: Any, covariance_type: str = "full") -> Any:
@@ -69,8 +70,8 @@ def log_density(x: Any, weights: Any, means: Any, covariances: Any, covariance_t
     CollapsedComponentError
         If a covariance is not positive definite.
     """
-    rows, parameters = _prepare(x, weights, means, covariances, covariance_type)
-    return to_kind(density.log_density(rows, parameters), x)
+    rows, parameters, kind = _prepare(x, weights, means, covariances, covariance_type)
+    return to_kind(density.log_density(rows, parameters), kind)
 
 
 def log_joint(x: Any, weights: Any, means: Any, covariances: Any, covariance_type: str = "full") -> Any:
@@ -92,15 +93,18 @@ def log_joint(x: Any, weights: Any, means: Any, covariances: Any, covariance_typ
     CollapsedComponentError
         If a covariance is not positive definite.
     """
-    rows, parameters = _prepare(x, weights, means, covariances, covariance_type)
-    return to_kind(density.log_joint(rows, parameters), x)
+    rows, parameters, kind = _prepare(x, weights, means, covariances, covariance_type)
+    return to_kind(density.log_joint(rows, parameters), kind)
 
 
 def _prepare(
     x: Any, weights: Any, means: Any, covariances: Any, covariance_type: str
-) -> tuple[Tensor, MixtureParameters]:
+) -> tuple[Tensor, MixtureParameters, Any]:
+    """Rows, checked parameters in float64 (rows may be coarser than what describes them), and the kind to answer in."""
     rows = _differentiable(x)
-    pi, mu, sigma = (_differentiable(value).to(rows) for value in (weights, means, covariances))
+    rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+    fine = accumulation_dtype(rows.device)
+    pi, mu, sigma = (_differentiable(v).to(rows.device, fine) for v in (weights, means, covariances))
     parameters = make_parameters(pi, mu, sigma, covariance_type)
     if rows.ndim != 2 or rows.shape[1] != parameters.n_features:
         raise ArgumentError(
@@ -108,11 +112,14 @@ def _prepare(
         )
     if not bool(torch.isfinite(rows).all()):
         raise ArgumentError("x holds a NaN or an infinity; wanted finite numbers")
-    return rows, parameters
+    tensors = [value for value in (x, weights, means, covariances) if isinstance(value, Tensor)]
+    return rows, parameters, tensors[0] if tensors else x
 
 
 def _differentiable(value: Any) -> Tensor:
     """As a floating tensor that keeps its graph, if it has one."""
-    if isinstance(value, Tensor):
-        return value if value.is_floating_point() else value.double()
-    return as_tensor(from_numpy(np.asarray(value)))
+    if not isinstance(value, Tensor):
+        return as_tensor(from_numpy(np.asarray(value)))
+    if value.is_complex():
+        raise ArgumentError(f"a tensor of {value.dtype} was given; wanted real numbers")
+    return value if value.is_floating_point() else value.double()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import metrics
+from sklearn.utils import check_random_state
 
 from mixturelab.exceptions import ArgumentError
 
@@ -24,7 +25,9 @@ def quality(
         For a mixture, `model.predict(X)`.
     true_labels : array-like [N], optional
     max_rows : int
-        The silhouette, quadratic in N, is estimated on as many rows drawn at random if there are more.
+        The silhouette, quadratic in N, is estimated on as many rows drawn at random if there are more. Two rows of
+        every label are among them, as far as there is room, and rows are weighted so that each label counts
+        as it does in all rows.
     random_state : int or RandomState
         Draws those rows.
 
@@ -33,7 +36,8 @@ def quality(
     dict
         ``silhouette`` (−1 to 1, higher is better), ``davies_bouldin`` (≥ 0, lower is better), ``calinski_harabasz``
         (≥ 0, higher is better), ``adjusted_rand`` (1 is perfect, 0 chance). NaN for the first three where
-        there are fewer than 2 labels or as many as rows: they are not defined there.
+        there are fewer than 2 labels or as many as rows: they are not defined there. `max_rows` so small that this
+        holds for the rows drawn gives NaN for the silhouette.
 
     Raises
     ------
@@ -55,14 +59,38 @@ def quality(
 def _internal(rows: np.ndarray, labels: np.ndarray, max_rows: int, random_state: Any) -> dict[str, float]:
     if not 2 <= len(np.unique(labels)) < len(rows):
         return dict.fromkeys(("silhouette", "davies_bouldin", "calinski_harabasz"), float("nan"))
-    size = max_rows if len(rows) > max_rows else None
     return {
-        "silhouette": float(
-            metrics.silhouette_score(rows, labels, sample_size=size, random_state=random_state)
-        ),
+        "silhouette": _silhouette(rows, labels, max_rows, random_state),
         "davies_bouldin": float(metrics.davies_bouldin_score(rows, labels)),
         "calinski_harabasz": float(metrics.calinski_harabasz_score(rows, labels)),
     }
+
+
+def _silhouette(rows: np.ndarray, labels: np.ndarray, max_rows: int, random_state: Any) -> float:
+    if len(rows) <= max_rows:
+        return float(metrics.silhouette_score(rows, labels))
+    drawn, weights = _sample(labels, max_rows, random_state)
+    if not 2 <= len(np.unique(labels[drawn])) < len(drawn):
+        return float("nan")
+    return float(np.average(metrics.silhouette_samples(rows[drawn], labels[drawn]), weights=weights))
+
+
+def _sample(labels: np.ndarray, size: int, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of rows drawn at random, two of each label before all others, and for how many rows each stands."""
+    order = check_random_state(random_state).permutation(len(labels))
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    is_first = _rank_among_equals(codes[order]) < 2
+    drawn = np.concatenate([order[is_first], order[~is_first]])[:size]
+    return drawn, (counts / np.maximum(np.bincount(codes[drawn], minlength=len(counts)), 1))[codes[drawn]]
+
+
+def _rank_among_equals(codes: np.ndarray) -> np.ndarray:
+    """For each entry, how many equal ones come before it."""
+    grouped = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))
+    ranks = np.empty(len(codes), dtype=int)
+    ranks[grouped] = np.arange(len(codes)) - (ends - np.bincount(codes))[codes[grouped]]
+    return ranks
 
 
 def _host(value: Any) -> np.ndarray:

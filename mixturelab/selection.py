@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +14,15 @@ import torch
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import check_random_state
 
-from mixturelab.arrays import as_tensor, constant_columns, require_usable
+from mixturelab.arrays import as_tensor, named_columns
 from mixturelab.estimators import GaussianMixture
 from mixturelab.exceptions import ArgumentError, ConvergenceWarning, DataError
 from mixturelab.model.covariance import FAMILIES, family_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RIDGE = 1e-6  # of the smallest variance, or of 1 where that is larger
 
 # Criteria, and whether a lower value is better.
 CRITERIA = {"bic": True, "aic": True, "icl": True, "heldout": False, "cv": False}
@@ -114,13 +117,13 @@ def select(
     n_init: int = 5,
     tol: float = 1e-6,
     max_iter: int = 1000,
-    reg_covar: float = 1e-6,
+    reg_covar: float | None = None,
     init_params: str = "kmeans",
     test_size: float = 0.25,
     n_splits: int = 5,
     random_state: Any = None,
     device: Any = None,
-    dtype: Any = None,
+    dtype: Any = "float64",
     progress: bool = False,
 ) -> SelectionResult:
     """Fit every K and family from several starts, and choose by a criterion.
@@ -144,7 +147,12 @@ def select(
     tol : float
         Change of the mean log-likelihood per row at which EM stops; at most 1e-6, since criteria of fits that are
         not finished cannot be compared.
-    max_iter, reg_covar, init_params, device, dtype
+    reg_covar : float, optional
+        Added to the diagonal of every covariance. By default 1e-6 or, where a column's variance is below 1, 1e-6 of
+        the smallest, so that small units are not taken for degenerate fits.
+    dtype : str
+        float64: criteria are compared to a precision that float32 does not reach.
+    max_iter, init_params, device
         As in `GaussianMixture`.
     test_size : float
         Share of rows held out for "heldout".
@@ -183,26 +191,26 @@ def select(
 
 
 def _grid(n_components: Any, covariance_type: Any) -> tuple[list[int], list[str]]:
-    ks = [n_components] if isinstance(n_components, int) else list(n_components)
+    ks = list(n_components) if np.iterable(n_components) else [n_components]
     families = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
-    if not ks or any(not isinstance(k, (int, np.integer)) or k < 1 for k in ks):
+    if not ks or any(not isinstance(k, Integral) or isinstance(k, bool) or k < 1 for k in ks):
         raise ArgumentError(f"n_components is {ks!r}; wanted one or more integers ≥ 1")
-    if not families:
-        raise ArgumentError(f"covariance_type is empty; wanted one or more of {sorted(FAMILIES)}")
+    if not families or not all(isinstance(family, str) for family in families):
+        raise ArgumentError(f"covariance_type is {covariance_type!r}; wanted one or more of {sorted(FAMILIES)}")
     return [int(k) for k in ks], [family_of(f).name for f in families]
 
 
 def _check(criterion: str, tol: float, n_init: int, test_size: float, n_splits: int) -> None:
-    if criterion not in CRITERIA:
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise ArgumentError(f"criterion is {criterion!r}; wanted one of {list(CRITERIA)}")
     if not 0 <= tol <= 1e-6:
         raise ArgumentError(f"tol is {tol!r}; wanted 0 to 1e-6, so that finished fits are compared")
     if not 0 < test_size < 1:
         raise ArgumentError(f"test_size is {test_size!r}; wanted a share between 0 and 1")
-    if n_splits < 2:
+    if not isinstance(n_splits, Integral) or n_splits < 2:
         raise ArgumentError(f"n_splits is {n_splits!r}; wanted 2 or more")
-    if n_init < 1:
-        raise ArgumentError(f"n_init is {n_init!r}; wanted 1 or more")
+    if not isinstance(n_init, Integral) or n_init < 1:
+        raise ArgumentError(f"n_init is {n_init!r}; wanted an integer ≥ 1")
 
 
 class _Sweep:
@@ -213,15 +221,21 @@ class _Sweep:
     ):
         self.X, self.criterion, self.seed, self.settings = X, criterion, seed, settings
         self.test_size, self.n_splits = test_size, n_splits
-        self.x = as_tensor(X)
-        if self.x.ndim != 2 or len(self.x) < 2:
-            raise DataError(f"X has shape {tuple(self.x.shape)}; wanted [N, D] with at least 2 rows")
-        require_usable(self.x, getattr(X, "columns", None))
-        constant = constant_columns(X)
+        frame = GaussianMixture()
+        self.x, _ = frame._rows(X, reset=True)  # checked and numeric, whatever X is
+        self.names = getattr(frame, "feature_names_in_", None)
+        variances = self.x.to(torch.float64 if self.x.device.type != "mps" else torch.float32).var(
+            0, correction=0
+        )
+        constant = named_columns(variances == 0, self.names)
         if constant:
             raise DataError(
                 f"X column(s) {constant} hold one value only: drop them, every fit would be degenerate"
             )
+        if criterion == "cv" and n_splits > len(self.x):
+            raise ArgumentError(f"n_splits is {n_splits}; wanted at most the {len(self.x)} rows of X")
+        if settings["reg_covar"] is None:
+            settings["reg_covar"] = RIDGE * min(1.0, float(variances.min()))
 
     def lines(self, family: str, k: int) -> list[tuple[Candidate, GaussianMixture | None]]:
         """The best honest fit, and a degenerate one that scores better than it."""

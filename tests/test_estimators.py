@@ -119,7 +119,7 @@ def test_a_tensor_of_another_width_or_rank_is_refused(groups):
         model.predict(torch.zeros(4, 2))
     with pytest.raises(DataError, match=r"shape \(3,\); wanted \[N, D\]"):
         model.predict(torch.zeros(3))
-    with pytest.raises(DataError, match="complex"):
+    with pytest.raises(DataError, match="complex64"):
         GaussianMixture().fit(torch.zeros(4, 2, dtype=torch.complex64))
 
 
@@ -353,8 +353,11 @@ def test_a_collapse_without_a_ridge_keeps_the_last_valid_parameters_and_says_so(
     x = np.concatenate([np.zeros((30, 2)), 5 + rng.normal(size=(30, 2))])
     gamma = np.full((60, 2), 0.02)
     gamma[:30, 0], gamma[30:, 1] = 0.98, 0.98
-    with pytest.warns(ConvergenceWarning, match="a covariance became singular"):
+    with pytest.warns(
+        (ConvergenceWarning, DegenerateFitWarning), match="a covariance became singular"
+    ) as told:
         model = GaussianMixture(2, init_params=gamma, reg_covar=0, max_iter=500, tol=0).fit(x)
+    assert {w.category for w in told} == {ConvergenceWarning, DegenerateFitWarning}
     assert model.history_.status is Status.COLLAPSED
     assert np.isfinite(model.score(x))
 
@@ -367,6 +370,79 @@ def test_a_read_only_memory_map_is_read_without_a_copy_or_a_warning(tmp_path, gr
         GaussianMixture(3, random_state=0).fit(mapped).means_,
         GaussianMixture(3, random_state=0).fit(groups).means_,
     )
+
+
+def test_small_units_are_told_apart_from_equal_rows():
+    """Two clear groups of spread 0.001: the ridge is as large as their variance, and the advice says so."""
+    rng = np.random.default_rng(0)
+    x = 1e-3 * (rng.normal(size=(200, 2)) + 10 * (np.arange(200) % 2)[:, None])
+    with pytest.warns(
+        DegenerateFitWarning, match="large beside a column's variance.*rescale the columns or lower it"
+    ):
+        GaussianMixture(2, random_state=0).fit(x)
+    assert not GaussianMixture(2, random_state=0, reg_covar=1e-12).fit(x).spurious_
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_mixed_units_are_not_taken_for_rounding(family):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2)) + 8 * (np.arange(400) % 2)[:, None]
+    model = GaussianMixture(2, covariance_type=family, random_state=0).fit(x * [2e8, 1])
+    assert model.spurious_ == ()
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3])
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_float32_model_of_collinear_columns_scores_what_it_fitted(noise, k):
+    """Rounding Σ to float32 would make it singular; the predictions are made from its Cholesky factors."""
+    rng = np.random.RandomState(0)
+    a = rng.randn(2000)
+    x = np.c_[a, a + noise * rng.randn(2000)].astype(np.float32)
+    settings = {"random_state": 0, "reg_covar": 0, "max_iter": 500, "tol": 1e-5}
+    small = GaussianMixture(k, **settings).fit(x)
+    wide = GaussianMixture(k, **settings).fit(x.astype(float))
+    assert small.lower_bound_ == pytest.approx(wide.lower_bound_, abs=2e-3)
+    assert small.score(x) == pytest.approx(wide.score(x.astype(float)), abs=5e-3)
+
+
+def test_frames_of_many_dtypes_can_be_degenerate_too():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"n": rng.integers(0, 3, 60), "x": rng.normal(size=60).astype("f4"), "flag": rng.random(60) > 0.5}
+    )
+    with pytest.warns(DegenerateFitWarning, match="held up only by reg_covar"):
+        GaussianMixture(3, random_state=0).fit(frame)
+    fields = np.zeros(60, dtype=[("x", "f8"), ("c", "S1")])
+    fields["x"] = rng.normal(size=60)
+    GaussianMixture().fit(fields["x"][:, None])  # a view whose strides are no multiple of 8 bytes
+
+
+def test_settings_that_changed_since_the_fit_are_refused(groups):
+    model = GaussianMixture(2, warm_start=True, random_state=0).fit(groups)
+    model.set_params(n_components=3)
+    with pytest.raises(ArgumentError, match=r"weights_ has shape \(2,\); wanted \(3,\) .* need a new fit"):
+        model.fit(groups)
+    model.set_params(n_components=2, covariance_type="diag")
+    with pytest.raises(ArgumentError, match=r"precisions_cholesky_ has shape \(2, 3, 3\); wanted \(2, 3\)"):
+        model.predict(groups)
+
+
+def test_predictions_need_what_scikit_learns_need(groups):
+    """The idiom of setting weights, means and Cholesky factors of the precisions by hand."""
+    fitted = GaussianMixture(3, random_state=0).fit(groups)
+    by_hand = GaussianMixture(3)
+    by_hand.weights_, by_hand.means_ = fitted.weights_, fitted.means_
+    by_hand.precisions_cholesky_ = fitted.precisions_cholesky_
+    np.testing.assert_array_equal(by_hand.predict_proba(groups), fitted.predict_proba(groups))
+
+
+def test_means_too_far_away_for_float32_say_so():
+    x = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    with pytest.warns((ConvergenceWarning, DegenerateFitWarning), match=r"the log-likelihood is (nan|-inf)"):
+        model = GaussianMixture(2, means_init=[[1e25, 1e25], [-1e25, 0]]).fit(x)
+    assert model.history_.status is Status.COLLAPSED
+    assert all(np.isfinite(model.lower_bounds_))
+    assert model.spurious_
 
 
 def test_the_global_random_states_are_left_alone(groups):
@@ -394,13 +470,14 @@ def test_threads_are_put_back(groups):
         ({"tol": -1}, "tol is -1; wanted a number ≥ 0"),
         ({"tol": "small"}, "tol is 'small'; wanted a number"),
         ({"reg_covar": float("nan")}, "reg_covar is nan"),
+        ({"reg_covar": float("inf")}, "reg_covar is inf"),
         ({"max_iter": True}, "max_iter is True"),
         (
             {"covariance_type": "VVV"},
             r"covariance_type is 'VVV'; wanted one of \['diag', 'full', 'spherical', 'tied'\]",
         ),
         ({"dtype": "float16"}, "dtype is 'float16'; wanted 'float32', 'float64' or None"),
-        ({"device": "gpu"}, "device is 'gpu'; wanted a torch device"),
+        ({"device": "gpu"}, "device is 'gpu'; wanted a torch device that is here"),
     ],
 )
 def test_arguments_are_checked_before_any_work(groups, settings, message):

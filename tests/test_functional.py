@@ -71,3 +71,23 @@ def test_float32_stays_float32():
 def test_bad_rows_are_named(x, message):
     with pytest.raises(ArgumentError, match=message):
         mixturelab.log_density(x, *random_mixture(np.random.default_rng(0), "full"))
+
+
+def test_parameters_may_be_finer_than_rows():
+    """A correlation of 1 − 1e-9 is a covariance in float64 and singular in float32."""
+    r = 1 - 1e-9
+    found = mixturelab.log_density(np.zeros((1, 2), np.float32), [1.0], [[0, 0]], [[[1, r], [r, 1]]])
+    assert found.dtype == np.float32
+    assert float(found[0]) == pytest.approx(-np.log(2 * np.pi) - 0.5 * np.log(1 - r**2), rel=1e-4)
+
+
+def test_half_precision_rows_and_tensors_among_arrays():
+    weights, means, covariances = random_mixture(np.random.default_rng(0), "full")
+    half = torch.from_numpy(X).bfloat16()
+    wanted = mixturelab.log_density(half.double().numpy(), weights, means, covariances)
+    np.testing.assert_allclose(mixturelab.log_density(half, weights, means, covariances), wanted, rtol=1e-5)
+    mu = torch.from_numpy(means).requires_grad_()
+    mixturelab.log_density(X, weights, mu, covariances).sum().backward()
+    assert mu.grad.shape == (3, 2)
+    with pytest.raises(ArgumentError, match="complex"):
+        mixturelab.log_density(torch.zeros(1, 2, dtype=torch.complex64), weights, means, covariances)

@@ -144,9 +144,15 @@ def test_a_progress_bar_on_request(groups, capsys):
         ({"tol": 1e-3}, r"tol is 0\.001; wanted 0 to 1e-6"),
         ({"n_components": []}, "n_components is"),
         ({"n_components": [0, 1]}, "wanted one or more integers ≥ 1"),
-        ({"covariance_type": []}, "covariance_type is empty"),
+        ({"covariance_type": []}, r"covariance_type is \[\]"),
         ({"covariance_type": ["round"]}, "covariance_type is 'round'"),
         ({"n_init": 0}, "n_init is 0"),
+        ({"n_init": "2"}, "n_init is '2'"),
+        ({"n_components": True}, "n_components is"),
+        ({"n_components": None}, "n_components is"),
+        ({"criterion": ["bic"]}, "criterion is"),
+        ({"covariance_type": [["full"]]}, "covariance_type is"),
+        ({"criterion": "cv", "n_splits": 301}, "n_splits is 301; wanted at most the 300 rows"),
         ({"test_size": 1.5}, r"test_size is 1\.5"),
         ({"n_splits": 1}, "n_splits is 1"),
     ],
@@ -154,6 +160,23 @@ def test_a_progress_bar_on_request(groups, capsys):
 def test_arguments_are_checked_before_any_fit(groups, settings, message):
     with pytest.raises(ArgumentError, match=message):
         select(groups, **settings)
+
+
+@pytest.mark.parametrize("units", [1e-4, [2e8, 1], [1, 1e-6]])
+def test_units_do_not_decide(groups, units):
+    """The same choice in other units: neither small ones nor mixed ones are taken for degenerate fits."""
+    families = ["full", "tied", "diag"]  # a sphere is another shape once columns have other units
+    plain = select(groups, [1, 3, 4], families, n_init=3, random_state=0)
+    scaled = select(groups * np.array(units), [1, 3, 4], families, n_init=3, random_state=0)
+    assert plain.best.n_components == scaled.best.n_components == 3
+    assert not scaled.table.reason.str.contains("reg_covar|rounding").any()
+
+
+def test_any_table_of_numbers_is_taken():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"n": rng.integers(0, 50, 80), "x": rng.normal(size=80).astype("f4")})
+    frame["nullable"] = pd.array(rng.integers(0, 100, 80), dtype="Int64")
+    assert select(frame, np.int64(1), "diag", n_init=1).best.n_components == 1
 
 
 def test_constant_columns_and_hopeless_data_are_refused(groups):

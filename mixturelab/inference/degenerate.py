@@ -17,30 +17,39 @@ from mixturelab.model.params import MixtureParameters
 RIDGE_FACTOR = 10
 
 
-def diagnose(parameters: MixtureParameters, mass: Float[Tensor, K], reg_covar: float) -> tuple[str, ...]:
+def diagnose(parameters: MixtureParameters, mass: Float[Tensor, "K"], reg_covar: float) -> tuple[str, ...]:
     """Why each degenerate component is one, in sentences; empty for an honest fit."""
-    smallest = parameters.smallest_variance
-    floor = _floor(parameters, reg_covar)
+    smallest, relative = parameters.smallest_variance, _relative_variance(parameters)
+    rounding = RIDGE_FACTOR * torch.finfo(relative.dtype).eps * parameters.n_features
+    lost = (relative <= rounding).tolist()
     needed = parameters.n_features + 1
-    rows = zip(mass.tolist(), smallest.tolist(), strict=True)
-    reasons = (_reason(k, n, variance, floor, needed) for k, (n, variance) in enumerate(rows))
+    rows = zip(mass.tolist(), smallest.tolist(), lost, strict=True)
+    reasons = (_reason(k, *row, reg_covar, needed) for k, row in enumerate(rows))
     return tuple(reason for reason in reasons if reason)
 
 
-def _floor(parameters: MixtureParameters, reg_covar: float) -> float:
-    """Ten times the ridge, or, where there is none, what rounding leaves of a singular matrix."""
-    largest = float(parameters.dense_covariances().diagonal(dim1=-2, dim2=-1).max())
-    rounding = torch.finfo(parameters.means.dtype).eps * parameters.n_features * largest
-    return RIDGE_FACTOR * max(reg_covar, rounding)
+def _relative_variance(parameters: MixtureParameters) -> Float[Tensor, "K"]:
+    """Each component's smallest variance once every feature of the mixture has variance 1: free of units."""
+    covariances, weights = parameters.dense_covariances(), parameters.weights[:, None]
+    centre = (weights * parameters.means).sum(0)
+    between = (parameters.means - centre).square()
+    total = (weights * (covariances.diagonal(dim1=-2, dim2=-1) + between)).sum(0)
+    scale = torch.where(total > 0, total, torch.ones_like(total)).sqrt()
+    return torch.linalg.eigvalsh(covariances / torch.outer(scale, scale))[:, 0]
 
 
-def _reason(k: int, mass: float, variance: float, floor: float, needed: int) -> str:
+def _reason(k: int, mass: float, variance: float, is_lost: bool, reg_covar: float, needed: int) -> str:
     if mass < EMPTY_MASS:
         return f"component {k} is empty: no row is assigned to it"
-    if variance <= floor:
+    if variance <= RIDGE_FACTOR * reg_covar:
         return (
             f"component {k} ({mass:.1f} rows) has a smallest variance of {variance:.2g}, held up only by "
-            f"reg_covar or rounding ({floor:.2g} or less): equal or collinear rows"
+            f"reg_covar={reg_covar:g}: equal or collinear rows"
+        )
+    if is_lost:
+        return (
+            f"component {k} ({mass:.1f} rows) has a smallest variance of {variance:.2g}, "
+            "no more than rounding leaves: equal or collinear rows"
         )
     if mass < needed:
         return f"component {k} has {mass:.1f} rows; {needed} (D + 1) are needed to describe a group"

@@ -15,15 +15,15 @@ from mixturelab.model.quadratic import DataSummary, QuadraticPass, digits_lost, 
 from mixturelab.model.responsibilities import normalise_
 from mixturelab.model.suffstats import SufficientStatistics
 
-# How much rounding may be multiplied before the residuals are taken: relative errors of 1e-10 and 1e-5.
-_MOST_LOST = {torch.float64: 1e6, torch.float32: 1e2}
+# How much rounding may be multiplied before the residuals are taken: errors of some 1e-10 and 1e-5.
+_MOST_LOST = {torch.float64: 1e5, torch.float32: 20.0}
 
 # Below this expected number of rows a component has no mean or covariance of its own: it keeps its last ones.
 EMPTY_MASS = 1e-8
 
 
 class ResidualPass:
-    """Statistics from whitened residuals y = W_k(x − μ_k): accurate at any offset and any distance.
+    """Statistics from whitened residuals y = W_k(x − μ_k): accurate at any offset, distance and collinearity.
 
     The residual that the density needs is the one that the M-step needs. With ``origin`` given, the second moments
     are taken about it instead of about the current means.
@@ -33,17 +33,17 @@ class ResidualPass:
         self.form: Form = parameters.family.form
         self.rows = chunk_rows(parameters.means.numel(), x.device)
         self._density = LogJoint(parameters, x.dtype)
-        self._whitener = self._density.whitener if origin is None else None
+        self._is_moved = origin is not None
         about = parameters.means if origin is None else origin
         self._origin = about.to(x.dtype)  # what is really subtracted from a row, to the last digit
         self._sums = _zeros(parameters, x.device)
 
     def log_joint(self, chunk: Float[Tensor, "B D"]) -> Float[Tensor, "K B"]:
         """The log-joint of a chunk; its residuals are kept for `collect`."""
-        x = chunk.T
-        joint, y = self._density(x)
-        if self._whitener is None:
-            y = torch.sub(x, self._origin[:, :, None], out=y)
+        joint, y = self._density(chunk.T)
+        if self._is_moved:
+            residual = torch.sub(chunk.T, self._origin[:, :, None], out=self._density.buffer(0, len(chunk)))
+            y = self.form.apply(self._density.whitener, residual, out=y)
         self._y = y
         return joint
 
@@ -54,12 +54,15 @@ class ResidualPass:
         first += (self._y @ responsibilities[:, :, None]).squeeze(-1)
         second += self.form.moment(responsibilities, self._y)
 
+    def digits_lost(self, new: MixtureParameters) -> Float[Tensor, "K"]:
+        """Of the covariances that come out of the statistics: by how far the means moved."""
+        return self.form.condition(new.whitener, (new.means - self._origin).square())
+
     def statistics(self) -> SufficientStatistics:
         """The sums over all chunks, in the data's units."""
         mass, first, second = self._sums
-        if self._whitener is not None:  # exactly what was applied to the rows, undone
-            whitener = self._whitener.to(mass.dtype)
-            first, second = self.form.solve(whitener, first), self.form.unwhiten(whitener, second)
+        whitener = self._density.whitener.to(mass.dtype)  # exactly what was applied to the rows, undone
+        first, second = self.form.solve(whitener, first), self.form.unwhiten(whitener, second)
         return SufficientStatistics(mass, first, second, self._origin.to(mass.dtype), self.form)
 
 
@@ -85,13 +88,8 @@ def e_step(
         Take second moments about these points, through residuals.
     """
     summary = summary or summarise(x)
-    reading, missing = _choose(x, parameters, summary, origin)
-    total = torch.zeros((), dtype=accumulation_dtype(x.device), device=x.device)
-    for chunk in chunks(x, reading.rows):
-        responsibilities, log_evidence = normalise_(reading.log_joint(chunk))
-        reading.collect(responsibilities)
-        total += log_evidence.sum()
-    return reading.statistics(), float(total + missing)
+    reading, total = _read(x, parameters, summary, origin)
+    return reading.statistics(), total
 
 
 def m_step(
@@ -120,25 +118,40 @@ def m_step(
 
 def em_step(
     x: Float[Tensor, "N D"], parameters: MixtureParameters, summary: DataSummary, reg_covar: float
-) -> tuple[MixtureParameters, float, Float[Tensor, K]]:
+) -> tuple[MixtureParameters, float, Float[Tensor, "K"]]:
     """One iteration: new parameters, the log-likelihood *of the old ones*, and the mass of each component.
 
-    Second moments about an origin far from the new mean have lost digits; then the rows are read again, with
-    the same responsibilities, about the new means.
+    Where the new covariances have lost digits to cancellation, the rows are read again, with the same
+    responsibilities, through residuals about the new means.
     """
-    statistics, log_likelihood = e_step(x, parameters, summary=summary)
+    reading, log_likelihood = _read(x, parameters, summary)
+    statistics = reading.statistics()
     new = m_step(statistics, parameters.family, reg_covar, parameters)
-    if _has_cancelled(new, statistics.origin, summary, x.dtype):
-        statistics, _ = e_step(x, parameters, summary=summary, origin=new.means)
+    if not _is_exact(reading.digits_lost(new), x.dtype):
+        statistics = _read(x, parameters, summary, new.means)[0].statistics()
         new = m_step(statistics, parameters.family, reg_covar, parameters)
     return new, log_likelihood, statistics.mass
+
+
+def _read(
+    x: Tensor, parameters: MixtureParameters, summary: DataSummary, origin: Tensor | None = None
+) -> tuple[ResidualPass | QuadraticPass, float]:
+    """Read the rows once; the reading with its statistics, and the log-likelihood."""
+    reading, missing = _choose(x, parameters, summary, origin)
+    total = torch.zeros((), dtype=accumulation_dtype(x.device), device=x.device)
+    for chunk in chunks(x, reading.rows):
+        responsibilities, log_evidence = normalise_(reading.log_joint(chunk))
+        reading.collect(responsibilities)
+        total += log_evidence.sum(dtype=total.dtype)
+    return reading, float(total + missing)
 
 
 def _choose(
     x: Tensor, parameters: MixtureParameters, summary: DataSummary, origin: Tensor | None
 ) -> tuple[ResidualPass | QuadraticPass, Tensor | float]:
     """The quicker reading where it is exact enough, and what its log-joints leave out."""
-    if origin is None and _is_quadratic_quicker(parameters) and _is_quadratic_exact(x, parameters, summary):
+    is_quicker = origin is None and _is_quadratic_quicker(parameters)
+    if is_quicker and _is_exact(digits_lost(parameters, summary), x.dtype):
         return QuadraticPass(parameters, summary, x.dtype), shared_term(parameters, summary)
     return ResidualPass(parameters, x, origin), 0.0
 
@@ -149,14 +162,8 @@ def _is_quadratic_quicker(parameters: MixtureParameters) -> bool:
     return n_products <= 1.5 * parameters.means.numel()
 
 
-def _is_quadratic_exact(x: Tensor, parameters: MixtureParameters, summary: DataSummary) -> bool:
-    lost = digits_lost(parameters, summary.origin, summary.scale)
-    return bool(lost.max() <= _MOST_LOST[x.dtype])
-
-
-def _has_cancelled(new: MixtureParameters, origin: Tensor, summary: DataSummary, dtype: torch.dtype) -> bool:
-    lost = digits_lost(new, origin, summary.scale)
-    return not bool((lost.max() <= _MOST_LOST[dtype]) & new.is_positive)  # NaN counts as lost
+def _is_exact(lost: Tensor, dtype: torch.dtype) -> bool:
+    return bool((lost <= _MOST_LOST[dtype]).all())  # NaN, from a covariance that is not positive, is not
 
 
 def _zeros(parameters: MixtureParameters, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

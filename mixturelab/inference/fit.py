@@ -121,7 +121,7 @@ def _iterate(
         change, last = current - last, current
         trace.append(current)
         if not math.isfinite(current) or not bool(new.is_positive):
-            return FitResult(parameters, mass, _collapsed(trace, iteration))
+            return FitResult(parameters, mass, _collapsed(trace, iteration, current))
         parameters, mass = new, mass_now
         if callback is not None:
             callback(iteration, current, change)
@@ -135,12 +135,16 @@ def _converged(trace: list[float], iteration: int, change: float, tol: float) ->
     return History(tuple(trace), Status.CONVERGED, reason)
 
 
-def _collapsed(trace: list[float], iteration: int) -> History:
-    reason = (
-        f"Stopped at iteration {iteration}: a covariance became singular (a component shrank onto repeated or "
-        "too few rows). Raise reg_covar, lower n_components, or start elsewhere (n_init)."
+def _collapsed(trace: list[float], iteration: int, current: float) -> History:
+    what = (
+        "a covariance became singular (a component shrank onto repeated or too few rows)"
+        if math.isfinite(current)
+        else f"the log-likelihood is {current} (every component is too far from some row)"
     )
-    return History(tuple(trace), Status.COLLAPSED, reason)
+    reason = (
+        f"Stopped at iteration {iteration}: {what}. Raise reg_covar, lower n_components, or start elsewhere."
+    )
+    return History(tuple(trace if math.isfinite(current) else trace[:-1]), Status.COLLAPSED, reason)
 
 
 def _exhausted(trace: list[float], max_iter: int, tol: float) -> History:

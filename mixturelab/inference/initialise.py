@@ -20,12 +20,11 @@ def parameters_from(
 ) -> MixtureParameters:
     """The one M-step that turns a start into parameters, about means that are found first."""
     means = _weighted_means(x, responsibilities)
-    rows = chunk_rows(2 * means.numel(), x.device)
-    acc = accumulation_dtype(x.device)
-    origin = means.to(x.dtype)
+    acc = means.dtype  # once a fit: nothing is saved by rounding here
     total: SufficientStatistics | None = None
+    rows = chunk_rows(2 * means.numel(), x.device)
     for chunk, gamma in zip(x.split(rows), responsibilities.split(rows), strict=True):
-        part = _promote(SufficientStatistics.collect(chunk, gamma, origin, family.form), acc)
+        part = SufficientStatistics.collect(chunk.to(acc), gamma.to(acc), means, family.form)
         total = part if total is None else total + part
     assert total is not None
     return m_step(total, family, reg_covar, _whole(x, family, reg_covar, len(means)))
@@ -48,16 +47,8 @@ def _whole(x: Tensor, family: Family, reg_covar: float, n_components: int) -> Mi
 def _weighted_means(x: Tensor, responsibilities: Tensor) -> Tensor:
     """Means about the first row, so that a common offset costs no digits."""
     acc = accumulation_dtype(x.device)
-    anchor = x[0]
     first = torch.zeros(responsibilities.shape[1], x.shape[1], dtype=acc, device=x.device)
     for chunk, gamma in zip(x.split(8192), responsibilities.split(8192), strict=True):
-        first += gamma.mT @ (chunk - anchor)
+        first += gamma.mT.to(acc) @ (chunk - x[0]).to(acc)
     mass = responsibilities.sum(0, dtype=acc)
-    return anchor.to(acc) + first / torch.where(mass > 0, mass, torch.ones_like(mass))[:, None]
-
-
-def _promote(statistics: SufficientStatistics, dtype: torch.dtype) -> SufficientStatistics:
-    s = statistics
-    return SufficientStatistics(
-        s.mass.to(dtype), s.first.to(dtype), s.second.to(dtype), s.origin.to(dtype), s.form
-    )
+    return x[0].to(acc) + first / torch.where(mass > 0, mass, torch.ones_like(mass))[:, None]

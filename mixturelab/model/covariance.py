@@ -102,6 +102,6 @@ def family_of(covariance_type: str) -> Family:
     ArgumentError
         If there is none; the message lists the names.
     """
-    if covariance_type not in FAMILIES:
+    if not isinstance(covariance_type, str) or covariance_type not in FAMILIES:
         raise ArgumentError(f"covariance_type is {covariance_type!r}; wanted one of {sorted(FAMILIES)}")
     return FAMILIES[covariance_type]

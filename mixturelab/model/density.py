@@ -70,7 +70,7 @@ def log_joint(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Float[T
     return _by_chunk(x, parameters, lambda joint: joint)
 
 
-def log_density(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Float[Tensor, N]:
+def log_density(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Float[Tensor, "N"]:
     """Log p(x_n) = log Σ_k π_k N(x_n | μ_k, Σ_k), in nats."""
     return _by_chunk(x, parameters, log_evidence)
 
@@ -80,7 +80,7 @@ def posterior(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Float[T
     return _by_chunk(x, parameters, from_log_joint)
 
 
-def assignment(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Int[Tensor, N]:
+def assignment(x: Float[Tensor, "N D"], parameters: MixtureParameters) -> Int[Tensor, "N"]:
     """The most responsible component of each row."""
     return _by_chunk(x, parameters, lambda joint: joint.argmax(1))
 
@@ -113,7 +113,7 @@ def marginal(parameters: MixtureParameters, features: Sequence[int]) -> MixtureP
 
 
 def conditional(
-    parameters: MixtureParameters, features: Sequence[int], values: Float[Tensor, P]
+    parameters: MixtureParameters, features: Sequence[int], values: Float[Tensor, "P"]
 ) -> MixtureParameters:
     """The mixture of the other features, given the values of these (Bishop 2006, eqs. 2.81 and 2.82)."""
     given = torch.as_tensor(list(features), device=parameters.means.device)

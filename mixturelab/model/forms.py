@@ -67,6 +67,10 @@ class Form(ABC):
         """One full scatter matrix as the scatter of a single component in this form."""
 
     @abstractmethod
+    def covariance(self, whitener: Tensor) -> Tensor:
+        """Σ = CCᵀ with C = W⁻¹."""
+
+    @abstractmethod
     def precision(self, whitener: Tensor) -> Tensor:
         """Σ⁻¹ = WᵀW."""
 
@@ -87,10 +91,16 @@ class Form(ABC):
         """The smallest eigenvalue of each component's covariance."""
 
     @abstractmethod
-    def condition(
-        self, whitener: Tensor, distance: Float[Tensor, "K D"], scale: Float[Tensor, "D"]
-    ) -> Float[Tensor, "K"]:
-        """How many digits second moments about a point ``distance`` away lose: rounding is multiplied by this."""
+    def condition(self, whitener: Tensor, squares: Float[Tensor, "K D"]) -> Float[Tensor, "K"]:
+        """How much rounding grows when squares of this size, feature by feature, cancel down to unit variance.
+
+        Σ_d (Σ_k⁻¹)_dd s_kd / D: products x_i x_j of entries of size √s carry rounding of that size, and the
+        precision multiplies it, through distance and through collinearity alike. It does not depend on units.
+        """
+
+    @abstractmethod
+    def spread(self, covariance: Tensor, total: Float[Tensor, "D"]) -> Float[Tensor, "*K D"]:
+        """The variances whose products a reading of x about a common origin adds up, given the rows' own."""
 
     # The exponential-family form: −½ xᵀPx as a linear function of the products of x's entries.
 
@@ -145,6 +155,10 @@ class Dense(Form):
     def from_scatter(self, scatter: Tensor) -> Tensor:
         return scatter[None]
 
+    def covariance(self, whitener: Tensor) -> Tensor:
+        factor = linalg.inverse_lower(whitener)
+        return linalg.symmetric(factor @ factor.mT)
+
     def precision(self, whitener: Tensor) -> Tensor:
         return linalg.symmetric(whitener.mT @ whitener)
 
@@ -160,9 +174,11 @@ class Dense(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return torch.linalg.eigvalsh(covariance)[..., 0].expand(n_components)
 
-    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
-        stretch = (whitener * scale).square().sum((-2, -1)) / scale.numel()
-        return stretch * (distance / scale).square().sum(-1)
+    def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
+        return (whitener.square().sum(-2) * squares).mean(-1)
+
+    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+        return covariance.diagonal(dim1=-2, dim2=-1)
 
     def n_products(self, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
@@ -213,6 +229,9 @@ class Shared(Dense):
     def dense(self, matrix: Tensor, n_components: int, n_features: int) -> Tensor:
         return matrix.expand(n_components, n_features, n_features)
 
+    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+        return total  # the pooled scatter comes from the total one
+
     # A quadratic term that all components share drops out of the responsibilities: no products at all.
 
     def n_products(self, n_features: int) -> int:
@@ -258,6 +277,9 @@ class Diagonal(Form):
     def from_scatter(self, scatter: Tensor) -> Tensor:
         return scatter.diagonal()[None]
 
+    def covariance(self, whitener: Tensor) -> Tensor:
+        return whitener.square().reciprocal()
+
     def precision(self, whitener: Tensor) -> Tensor:
         return whitener.square()
 
@@ -273,8 +295,11 @@ class Diagonal(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return covariance.amin(-1)
 
-    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
-        return (whitener * distance).square().amax(-1)
+    def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
+        return (whitener.square() * squares).amax(-1)  # a variance sees its own feature alone
+
+    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+        return covariance
 
     def n_products(self, n_features: int) -> int:
         return n_features
@@ -319,6 +344,9 @@ class Scalar(Form):
     def from_scatter(self, scatter: Tensor) -> Tensor:
         return scatter.diagonal().sum()[None]
 
+    def covariance(self, whitener: Tensor) -> Tensor:
+        return whitener.square().reciprocal()
+
     def precision(self, whitener: Tensor) -> Tensor:
         return whitener.square()
 
@@ -335,8 +363,11 @@ class Scalar(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return covariance
 
-    def condition(self, whitener: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
-        return whitener.square() * distance.square().sum(-1)
+    def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
+        return whitener.square() * squares.mean(-1)
+
+    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+        return covariance[:, None]
 
     def n_products(self, n_features: int) -> int:
         return 1

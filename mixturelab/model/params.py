@@ -183,6 +183,14 @@ def from_precisions(weights: Tensor, means: Tensor, precisions: Tensor, family: 
     return MixtureParameters(weights, means, covariances, family)
 
 
+def from_whitener(weights: Tensor, means: Tensor, whitener: Tensor, family: Family) -> MixtureParameters:
+    """The mixture whose whiteners W_k are given: densities come from them, and never from Σ_k rounded."""
+    parameters = MixtureParameters(weights, means, family.form.covariance(whitener), family)
+    is_finite = torch.isfinite(whitener).all()
+    parameters.__dict__["_factor"] = (whitener, is_finite)  # what the cached property would compute
+    return parameters
+
+
 def log_constant(parameters: MixtureParameters) -> Tensor:
     """Log π_k + log|W_k| − D/2 log 2π: the part of the log-joint that no row changes, [K]."""
     d = parameters.n_features

@@ -30,15 +30,15 @@ class DataSummary:
     n_rows : int
     origin : Tensor [D]
         The mean, rounded to the data's own dtype: x − origin is then exact where it matters.
-    scale : Tensor [D]
-        Standard deviations (1 for a constant feature).
+    variance : Tensor [D]
+        Of each feature.
     scatter : Tensor [D, D]
         Σ_n (x_n − origin)(x_n − origin)ᵀ.
     """
 
     n_rows: int
     origin: Tensor
-    scale: Tensor
+    variance: Tensor
     scatter: Tensor
 
 
@@ -50,23 +50,26 @@ def summarise(x: Float[Tensor, "N D"]) -> DataSummary:
     first = torch.zeros(d, dtype=acc, device=x.device)
     second = torch.zeros(d, d, dtype=acc, device=x.device)
     for chunk in chunks(x, chunk_rows(2 * d, x.device)):
-        residual = chunk - guess
-        first += residual.sum(0, dtype=acc)
+        residual = (chunk - guess).to(acc)
+        first += residual.sum(0)
         second += residual.mT @ residual
     origin = (guess.to(acc) + first / n).to(x.dtype).to(acc)
     shift = origin - guess.to(acc)
     scatter = second - torch.outer(shift, first) - torch.outer(first, shift) + n * torch.outer(shift, shift)
-    spread = (scatter.diagonal() / n).clamp_min(0).sqrt()
-    return DataSummary(n, origin, torch.where(spread > 0, spread, torch.ones_like(spread)), scatter)
+    return DataSummary(n, origin, (scatter.diagonal() / n).clamp_min(0), scatter)
 
 
-def digits_lost(parameters: MixtureParameters, origin: Tensor, scale: Tensor) -> Float[Tensor, K]:
-    """By how much second moments about the origin multiply rounding, for each component.
+def digits_lost(parameters: MixtureParameters, summary: DataSummary) -> Float[Tensor, "K"]:
+    """By how much products about the data's origin multiply rounding, for each component.
 
-    Mahalanobis-like distance² from the origin to the component, in its own smallest standard deviations:
-    a scatter or a log density that comes out of such moments has an error of about this times machine epsilon.
+    Large where a component is far from the origin in its own standard deviations, and where its features are
+    nearly collinear: log densities and scatters out of such products are off by about this times epsilon.
     """
-    return parameters.family.form.condition(parameters.whitener, parameters.means - origin, scale)
+    form = parameters.family.form
+    squares = (parameters.means - summary.origin).square()
+    return form.condition(
+        parameters.whitener, squares + form.spread(parameters.covariances, summary.variance)
+    )
 
 
 class QuadraticPass:
@@ -98,6 +101,10 @@ class QuadraticPass:
         """Add Σ_n γ_nk φ(x_n) of the chunk whose log-joint was asked for last."""
         phi = self._features[:, : responsibilities.shape[1]]
         self._sums += responsibilities @ phi.mT
+
+    def digits_lost(self, new: MixtureParameters) -> Float[Tensor, "K"]:
+        """Of the covariances that come out of the statistics."""
+        return digits_lost(new, self.summary)
 
     def statistics(self) -> SufficientStatistics:
         """The sums over all chunks, about the data's origin."""

@@ -126,6 +126,69 @@ def test_tight_components_far_apart_leave_the_quadratic_form():
     np.testing.assert_allclose(new.covariances, wanted, rtol=1e-6)
 
 
+def _longdouble_step(x, weights, means, covariances):
+    """One E- and M-step in extended precision, with an explicit inverse and determinant: nobody's fast path."""
+    x, means, covariances = (np.asarray(v, dtype=np.longdouble) for v in (x, means, covariances))
+    k, d = means.shape
+    joint = np.empty((len(x), k), dtype=np.longdouble)
+    for j in range(k):
+        lower = np.zeros((d, d), dtype=np.longdouble)
+        for a in range(d):
+            for b in range(a + 1):
+                rest = covariances[j, a, b] - (lower[a, :b] * lower[b, :b]).sum()
+                lower[a, b] = np.sqrt(rest) if a == b else rest / lower[b, b]
+        y = np.zeros((len(x), d), dtype=np.longdouble)
+        for a in range(d):
+            y[:, a] = ((x - means[j])[:, a] - y[:, :a] @ lower[a, :a]) / lower[a, a]
+        constant = (
+            np.log(np.longdouble(weights[j])) - np.log(np.diag(lower)).sum() - d * np.log(2 * np.pi) / 2
+        )
+        joint[:, j] = constant - (y * y).sum(1) / 2
+    top = joint.max(1, keepdims=True)
+    evidence = top + np.log(np.exp(joint - top).sum(1, keepdims=True))
+    gamma = np.exp(joint - evidence)
+    mean = gamma.T @ x / gamma.sum(0)[:, None]
+    scatter = [((gamma[:, j, None] * (x - mean[j])).T @ (x - mean[j])) / gamma[:, j].sum() for j in range(k)]
+    return float(evidence.mean()), np.stack(scatter)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-8), (torch.float32, 2e-2)])
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("noise", [1e-1, 1e-2, 1e-3])
+@pytest.mark.parametrize("family", ["full", "tied"])
+def test_nearly_collinear_features_keep_their_digits(family, noise, k, dtype, limit):
+    """Products of collinear features cancel in xᵀPx however near the origin is: the residuals must take over."""
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=(3000, 1))
+    x = torch.from_numpy(np.hstack([a, a + noise * rng.normal(size=a.shape)])).to(dtype)
+    gamma = np.eye(k)[np.argsort(np.argsort(a[:, 0])) * k // len(a)]
+    start = parameters_from(x, torch.from_numpy(gamma).to(dtype), REGISTRY[family], 0.0)
+    new, total, _ = em.em_step(x, start, summarise(x), 0.0)
+    dense = start.dense_covariances().numpy()
+    wanted, scatter = _longdouble_step(x.double().numpy(), start.weights.numpy(), start.means.numpy(), dense)
+    assert total / len(x) == pytest.approx(wanted, abs=1e-9 if dtype is torch.float64 else 1e-3)
+    if family == "full":  # the error as the likelihood feels it: in the covariance's own metric
+        for found, truth in zip(new.covariances.numpy(), scatter.astype(float), strict=True):
+            inverse = np.linalg.inv(np.linalg.cholesky(truth))
+            assert np.abs(inverse @ (found - truth) @ inverse.T).max() < limit
+
+
+def test_one_row_far_out_does_not_blur_the_pooled_covariance():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3000, 3))
+    x[7] = 1e6
+    rows = torch.from_numpy(x)
+    gamma = np.zeros((3000, 2))
+    gamma[:, 0] = 1
+    gamma[7] = [0, 1]
+    start = parameters_from(rows, torch.from_numpy(gamma), REGISTRY["tied"], 0.0)
+    wanted, _ = _longdouble_step(
+        x, start.weights.numpy(), start.means.numpy(), start.dense_covariances().numpy()
+    )
+    _, total, _ = em.em_step(rows, start, summarise(rows), 0.0)
+    assert total / len(x) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_an_emptied_component_keeps_what_it_was():
     x, (weights, means, covariances), _ = _setting("full", n=100)
     means[2] = 1e4  # nothing is there

@@ -98,11 +98,22 @@ class TestForm:
         scatter = torch.linalg.inv(raised)[0]
         torch.testing.assert_close(form.from_scatter(scatter), _reduce(family, scatter[None]))
 
-    def test_condition_is_scale_free_and_grows_with_distance(self, family):
+    def test_condition_does_not_depend_on_units_and_sees_distance_and_collinearity(self, family):
         form, covariances, rng = _setting(family)
         whitener, _ = form.whitener(covariances)
-        distance, scale = torch.from_numpy(rng.normal(size=(K, D))), torch.ones(D).double()
-        near, far = (form.condition(whitener, f * distance, scale) for f in (1, 10))
-        torch.testing.assert_close(far, 100 * near)
-        units = form.condition(whitener / 1000, 1000 * distance, 1000 * scale)
-        torch.testing.assert_close(units, near)
+        squares = torch.from_numpy(rng.random((K, D)))
+        lost = form.condition(whitener, squares)
+        torch.testing.assert_close(form.condition(whitener, 100 * squares), 100 * lost)
+        torch.testing.assert_close(form.condition(whitener / 1000, 1e6 * squares), lost)
+        if form.is_matrix:  # two features that differ by a hundredth
+            near = torch.eye(D).double() + 0.9999 * (1 - torch.eye(D).double())
+            collinear, _ = form.whitener(near.expand(form.shape(K, D)).contiguous())
+            assert (form.condition(collinear, torch.ones(K, D).double()) > 5000).all()
+
+    def test_spread_and_covariance(self, family):
+        form, covariances, _ = _setting(family)
+        total = torch.arange(1.0, D + 1).double()
+        full = _full(form, covariances).diagonal(dim1=1, dim2=2)
+        wanted = total.expand(K, D) if family == "tied" else full
+        torch.testing.assert_close(form.spread(covariances, total).expand(K, D), wanted)
+        torch.testing.assert_close(form.covariance(form.whitener(covariances)[0]), covariances)
