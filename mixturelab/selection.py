@@ -196,7 +196,9 @@ def _grid(n_components: Any, covariance_type: Any) -> tuple[list[int], list[str]
     if not ks or any(not isinstance(k, Integral) or isinstance(k, bool) or k < 1 for k in ks):
         raise ArgumentError(f"n_components is {ks!r}; wanted one or more integers ≥ 1")
     if not families or not all(isinstance(family, str) for family in families):
-        raise ArgumentError(f"covariance_type is {covariance_type!r}; wanted one or more of {sorted(FAMILIES)}")
+        raise ArgumentError(
+            f"covariance_type is {covariance_type!r}; wanted one or more of {sorted(FAMILIES)}"
+        )
     return [int(k) for k in ks], [family_of(f).name for f in families]
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from mixturelab import GaussianMixture, __version__, load_dataset, pipeline
 from mixturelab.cli import app
-from mixturelab.exceptions import DataError
+from mixturelab.exceptions import ArgumentError, CollapsedComponentError, DataError, ModelFileError
 from mixturelab.persistence import load, read_header, save, save_joblib
 
 FAITHFUL = load_dataset("old_faithful").frame
@@ -168,6 +168,21 @@ def test_the_report_says_what_a_person_wants_to_know(csv, tmp_path):
     assert words.isascii()
 
 
+def test_a_column_left_out_for_the_way_its_numbers_are_written_is_named_with_a_cell(table, tmp_path):
+    lines = [f"{i},5;{i}%;1,23{i}.5;1_00{i};${i};n{i};{i * i % 7}\n" for i in range(3, 9)]
+    path = table("comma;share;price;code;cost;name;x\n" + "".join(lines))
+    words = " ".join(succeeds("fit", path, "-k", 1, "--out", tmp_path / "out").split())
+    assert "1 numeric column: x" in words
+    assert "comma (text: row 1 says '3,5', decimal comma?)" in words
+    assert "share (text: row 1 says '3%', percent sign?)" in words
+    assert "price (text: row 1 says '1,233.5', separator between thousands?)" in words
+    assert "code (text: row 1 says '1_003', separator between thousands?)" in words
+    assert "cost (text: row 1 says '$3', currency sign?)" in words
+    # A name is nothing that was meant as a number, and may be a person's.
+    assert "name (text)" in words
+    assert "n3" not in (tmp_path / "out" / "metrics.json").read_text()
+
+
 def test_text_columns_are_named_and_left_out(table, tmp_path):
     path = table("name,x,y,note,\n" + "".join(f"n{i},{i % 7},{i % 5 + i},,{i}\n" for i in range(40)))
     words = succeeds("fit", path, "-k", 1, "--out", tmp_path / "out")
@@ -179,6 +194,12 @@ def test_columns_can_be_chosen(csv, tmp_path):
     words = succeeds("fit", csv, "-k", 2, "--columns", "waiting", "--out", tmp_path / "out")
     assert "1 numeric column: waiting" in words
     assert list(load(tmp_path / "out" / "gaussian_mixture.safetensors").feature_names_in_) == ["waiting"]
+
+
+def test_a_column_with_a_comma_in_its_name_is_chosen_in_quotes(table, tmp_path):
+    path = table('"x, in m",y\n' + "".join(f"{i},{i * i % 7}\n" for i in range(9)))
+    words = succeeds("fit", path, "-k", 1, "--columns", '"x, in m", y', "--out", tmp_path / "out")
+    assert "2 numeric columns: x, in m, y" in words
 
 
 def test_a_fit_that_did_not_converge_says_so_in_the_report(csv, tmp_path):
@@ -234,6 +255,41 @@ def test_select_writes_the_winner_and_the_comparison(selected):
     assert model.bic(FAITHFUL) == pytest.approx(best["bic"])
     winner = json.loads((folder / "metrics.json").read_text())["selection"]["winner"]
     assert (winner["covariance_type"], winner["n_components"]) == ("tied", 3)
+
+
+def test_select_leaves_reg_covar_to_the_comparison_unless_it_is_given(table, tmp_path, monkeypatch):
+    asked = []
+    real = pipeline.select_table.__globals__["select"]
+    monkeypatch.setitem(
+        pipeline.select_table.__globals__, "select", lambda *a, **k: asked.append(k) or real(*a, **k)
+    )
+    path = table(ROWS)
+    options = ["--max-components", 1, "--covariance-type", "full", "--out", tmp_path / "out"]
+    succeeds("select", path, *options)
+    succeeds("select", path, *options, "--reg-covar", 0.001)
+    assert "reg_covar" not in asked[0]
+    assert asked[1]["reg_covar"] == 0.001
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert found["settings"]["reg_covar"] == 0.001
+    assert found["settings"]["n_init"] == 10
+    assert load(tmp_path / "out" / "gaussian_mixture.safetensors").reg_covar == 0.001
+
+
+def test_fit_takes_reg_covar(table, tmp_path):
+    path = table(ROWS)
+    succeeds("fit", path, "-k", 1, "--reg-covar", 2, "--out", tmp_path / "out")
+    covariance = load(tmp_path / "out" / "gaussian_mixture.safetensors").covariances_[0]
+    rows = pipeline.read_table(path).data
+    np.testing.assert_allclose(covariance, np.cov(rows.T, bias=True) + 2 * np.eye(2))
+
+
+def test_small_units_are_no_degenerate_fit_of_select(table):
+    rng = np.random.default_rng(0)
+    values = 1e-6 * np.concatenate([rng.normal(size=30), 10 + rng.normal(size=30)])
+    path = table("x\n" + "".join(f"{value!r}\n" for value in values.tolist()))
+    words = succeeds("select", path, "--max-components", 2, "--covariance-type", "full", "--n-init", 2)
+    assert "full, K = 2 with" in words
+    assert "spurious" not in words
 
 
 def test_select_without_out_writes_nothing(csv, tmp_path, monkeypatch):
@@ -356,6 +412,20 @@ ROWS = "x,y\n" + "".join(f"{i},{i * i % 7}\n" for i in range(1, 11))
         ("x,y,x\n1,2,3\n4,5,6\n", "columns 1 and 3 are both named 'x'; rename one"),
         ("1,2\n3,4\n5,6\n", "line 1 holds numbers; wanted a header"),
         (ROWS + '"3,4\n', "is not CSV"),
+        (
+            "x;y\n1,5;2,5\n3,5;4,5\n",
+            "'x' (text: row 1 says '1,5', decimal comma?), 'y' (text: row 1 says '2,5'",
+        ),
+        ("x\ty\n1.234,5\tu\n2.345,5\tv\n", "'x' (text: row 1 says '1.234,5', decimal comma?)"),
+        ("x;y\n1;2\n3;4\n5;6,5\n", "row 3 (line 4), column 'y': '6,5' is not a number (decimal comma?)"),
+        ("x,y\n1,5,2,5\n", "row 1 (line 2) has 4 cells; the header has 2: decimal comma?"),
+        (ROWS + "1_000,3\n", "column 'x': '1_000' is not a number (separator between thousands?)"),
+        (ROWS + "3,12%\n", "column 'y': '12%' is not a number (percent sign?)"),
+        (ROWS + "9" * 400 + ",3\n", f"column 'x': {'9' * 40}... is not finite"),
+        (ROWS + "a" * 400 + ",3\n", f"column 'x': '{'a' * 40}...' is not a number"),
+        ("sep=;\r\n", "the file is empty"),
+        ('""\n', "the file is empty"),
+        ("sep=;\nx;y\n1;2\n3;\n", "row 2 (line 4), column 'y': the cell is empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(200), "the file is a PNG picture, not CSV text"),
         (b"\xff\xd8\xff\xe0" + bytes(200), "the file is a JPEG picture"),
         (b"PK\x03\x04" + bytes(200), "an Excel workbook"),
@@ -400,6 +470,13 @@ def test_a_table_that_cannot_be_read_is_named(table, monkeypatch):
         ("x;y\n1;2\n3;4\n", ("x", "y")),
         ("x\ty\n1\t2\n3\t4\n", ("x", "y")),
         ('"x, in m",y\n1,2\n3,4\n', ("x, in m", "y")),
+        ('"a, b, c";"d"\n1;2\n3;4\n', ("a, b, c", "d")),
+        ('"a ""b"", c, e";d\n1;2\n3;4\n', ('a "b", c, e', "d")),
+        ('"a,\nb, c";d\n1;2\n3;4\n', ("a,\nb, c", "d")),
+        ("sep=;\r\nx;y\r\n1;2\r\n3;4\r\n", ("x", "y")),
+        ('"sep=;"\na,b;y\n1;2\n3;4\n', ("a,b", "y")),
+        ("\ufeffSEP=|\nx|y\n1|2\n3|4\n", ("x", "y")),
+        ("sep=\t\nx\ty\n1\t2\n3\t4\n", ("x", "y")),
         ("\ufeffx,y\r\n1,2\r\n3,4\r\n", ("x", "y")),
         ("\n\nx,y\n1,2\n\n3,4\n\n", ("x", "y")),
         (" x , y \n 1 , 2\n3,4", ("x", "y")),
@@ -443,6 +520,11 @@ def test_chosen_columns_have_to_be_there_and_numeric(table):
         ([], "Missing option '--n-components'"),
         (["-k", "2", "--covariance-type", "round"], "covariance_type is 'round'; wanted one of"),
         (["-k", "2", "--columns", "x,z"], "there is no column 'z'; the file has 'x', 'y'"),
+        (["-k", "2", "--columns", ""], "columns is empty; wanted one or more names"),
+        (["-k", "2", "--columns", "x,,y"], "columns is 'x', '', 'y'; wanted one or more names"),
+        (["-k", "2", "--columns", "x,y,x"], "columns names 'x' 2 times; wanted each once"),
+        (["-k", "2", "--reg-covar", "-1"], "--reg-covar"),
+        (["-k", "2", "--reg-covar", "inf"], "reg_covar is inf; wanted"),
         (["-k", "2", "--seed", "-1"], "--seed"),
         (["-k", "2", "--n-init", "0"], "--n-init"),
         (["-k", "2", "--tol", "-1"], "--tol"),
@@ -464,14 +546,33 @@ def test_arguments_of_fit_that_cannot_be_are_named(table, tmp_path, arguments, s
             "max_components is 4, less than min_components, 5",
         ),
         (["--criterion", "best"], "criterion is 'best'; wanted one of"),
+        (["--columns", ""], "columns is empty; wanted one or more names"),
+        (["--columns", "y,y"], "columns names 'y' 2 times; wanted each once"),
+        (["--reg-covar", "-1"], "--reg-covar"),
+        (["--reg-covar", "inf"], "reg_covar is inf; wanted"),
         (["--covariance-type", "full,round"], "covariance_type is 'round'"),
-        (["--covariance-type", ","], "covariance_type is empty"),
+        (["--covariance-type", ","], "covariance_type is []; wanted one or more of"),
     ],
 )
 def test_arguments_of_select_that_cannot_be_are_named(table, tmp_path, arguments, said):
     path = table(ROWS)
     assert said in fails("select", path, *arguments, "--out", tmp_path / "out")
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_more_folds_than_rows_is_one_line(table):
+    assert "n_splits is 5" in fails("select", table("x,y\n1,2\n2,5\n4,4\n6,1\n"), "--criterion", "cv")
+
+
+@pytest.mark.parametrize("command", [["fit", "-k", "2"], ["select"]])
+@pytest.mark.parametrize("kind", [ArgumentError, CollapsedComponentError, DataError, ModelFileError])
+def test_every_error_of_ours_is_one_line(csv, monkeypatch, command, kind):
+    def refused(*_args, **_kwargs):
+        raise kind("said\nso")
+
+    monkeypatch.setattr("mixturelab.pipeline.fit_table", refused)
+    monkeypatch.setattr("mixturelab.pipeline.select_table", refused)
+    assert "said so" in fails(*command, csv)
 
 
 def test_a_constant_column_names_the_file(table):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -63,6 +64,16 @@ def test_bic_chooses_what_is_published_for_old_faithful(finished):
     assert found["data"]["n_rows"] == 272
     model = load(folder / "artifacts" / "gaussian_mixture.safetensors")
     assert model.bic(load_dataset("old_faithful").frame) == found["criteria"]["bic"]
+
+
+def test_a_degenerate_fit_that_would_have_won_is_shown_with_its_reason(finished):
+    folder, done = finished
+    rows = pd.read_csv(folder / "artifacts" / "selection.csv")
+    tempting = rows[rows["spurious"] & (rows["bic"] < 2314)]
+    assert [(row.covariance_type, row.n_components) for row in tempting.itertuples()] == [("diag", 5)]
+    assert tempting["bic"].item() == pytest.approx(2220.66, abs=0.05)
+    assert tempting["reason"].item() in " ".join(done.stdout.split())
+    assert "diag, K = 5 with 2,220.7 is spurious" in done.stdout
 
 
 def test_the_report_is_short_and_names_what_was_written(finished):

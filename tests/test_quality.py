@@ -35,6 +35,31 @@ def test_large_data_are_sampled_repeatably():
     assert a == b != quality(X, LABELS)["silhouette"]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_of_four_among_many_rows_is_not_lost_by_sampling(seed):
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.normal(size=(60_000, 1)), 50 + rng.normal(size=(4, 1))])
+    labels = np.repeat([0, 1], [60_000, 4])
+    found = quality(rows, labels, max_rows=2000, random_state=seed)
+    # The far group's rows are few: those of the large one decide, which lie 50 away from it and 1 from each other.
+    assert found["silhouette"] == pytest.approx(0.977, abs=0.003)
+
+
+def test_the_estimate_is_near_the_silhouette_of_all_rows():
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, size=3000, p=[0.9, 0.09, 0.01])
+    rows = rng.normal(size=(3000, 2)) + np.array([[0, 0], [1.5, 0], [9, 9]])[labels]
+    whole = quality(rows, labels)["silhouette"]
+    estimates = [quality(rows, labels, max_rows=600, random_state=seed)["silhouette"] for seed in range(10)]
+    assert np.mean(estimates) == pytest.approx(whole, abs=0.02)
+
+
+def test_without_room_for_two_of_a_label_the_silhouette_is_not_defined():
+    labels = np.arange(80) // 2
+    assert math.isnan(quality(X, labels, max_rows=1)["silhouette"])
+    assert math.isfinite(quality(X, labels, max_rows=79)["silhouette"])
+
+
 def test_lengths_must_agree():
     with pytest.raises(ArgumentError, match="labels has 3 entries; wanted 80"):
         quality(X, [0, 1, 0])

@@ -1,8 +1,10 @@
 """The header of a model file: what it says, how it is made from a model, and what makes one valid."""
 
+import hashlib
 import json
 import math
 import platform
+import re
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
@@ -19,7 +21,10 @@ SCHEMA_VERSION = 1
 # One key: safetensors does not promise the order of several, and equal models shall have equal bytes.
 KEY = "mixturelab"
 
-TENSORS = ("weights", "means", "covariances")
+# The covariances are what people read, and the Cholesky factors of the precisions what densities are computed from:
+# in float32 neither can be had from the other without loss.
+TENSORS = ("weights", "means", "covariances", "precisions_cholesky")
+CHECKSUM = "sha256"
 DTYPES = ("float32", "float64")
 # Larger ones are refused before memory is asked for.
 MAX_COMPONENTS = 100_000
@@ -48,6 +53,11 @@ _PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "safetensors")
 # ----------------------------------------------------------------------------------------------- from a model
 def build(model: Any, tensors: dict[str, np.ndarray], provenance: dict[str, Any]) -> dict[str, Any]:
     """The header of a fitted model, as JSON can hold it."""
+    header = _describe(model, tensors, provenance)
+    return header | {CHECKSUM: checksum(header, tensors)}
+
+
+def _describe(model: Any, tensors: dict[str, np.ndarray], provenance: dict[str, Any]) -> dict[str, Any]:
     n_components, n_features = tensors["means"].shape
     names = getattr(model, "feature_names_in_", None)
     return {
@@ -66,6 +76,20 @@ def build(model: Any, tensors: dict[str, np.ndarray], provenance: dict[str, Any]
     }
 
 
+def checksum(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 of all that a file says: its header without this entry, then every tensor by name.
+
+    It finds damage, not fraud: whoever can change a file can change its checksum too.
+    """
+    rest = {name: value for name, value in header.items() if name != CHECKSUM}
+    digest = hashlib.sha256(_json(rest).encode(errors="surrogatepass"))
+    for name in sorted(tensors):
+        little = np.ascontiguousarray(tensors[name], dtype=tensors[name].dtype.newbyteorder("<"))
+        digest.update(f"\n{name} {little.dtype.name} {little.shape}\n".encode())
+        digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
 def _setting(name: str, value: Any) -> Any:
     if name == "dtype":
         return None if value is None else str(torch_dtype(value)).removeprefix("torch.")
@@ -78,12 +102,30 @@ def _fit(model: Any) -> dict[str, Any]:
     return {
         "converged": bool(model.converged_),
         "n_iter": int(model.n_iter_),
-        "lower_bound": storable(float(model.lower_bound_)),
-        "log_likelihood": [storable(float(value)) for value in model.history_.log_likelihood],
+        "lower_bound": _real(float(model.lower_bound_)),
+        "log_likelihood": [_real(float(value)) for value in model.history_.log_likelihood],
         "status": model.history_.status.value,
         "reason": model.history_.reason,
         "spurious": list(model.spurious_),
     }
+
+
+# JSON has no infinities; before the first iteration the lower bound is one.
+_INFINITIES = {"inf": math.inf, "-inf": -math.inf}
+
+
+def _real(value: float) -> float | str | None:
+    """A number as JSON can hold it: an infinity as a word, a NaN as null."""
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return None if math.isnan(value) else value
+
+
+def real(stored: float | str | None) -> float:
+    """The number that was stored so."""
+    if stored is None:
+        return math.nan
+    return _INFINITIES[stored] if isinstance(stored, str) else float(stored)
 
 
 def versions() -> dict[str, str]:
@@ -126,7 +168,11 @@ _CONVERSIONS: list[tuple[Any, Callable[[Any], Any]]] = [
 
 def encode(header: dict[str, Any]) -> dict[str, str]:
     """The header as safetensors stores it: equal headers give equal bytes."""
-    return {KEY: json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)}
+    return {KEY: _json(header)}
+
+
+def _json(header: dict[str, Any]) -> str:
+    return json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 # ------------------------------------------------------------------------------------------------ from a file
@@ -141,18 +187,26 @@ def decode(raw: bytes) -> dict[str, Any]:
     metadata_ = _parse(raw).get("__metadata__")
     if not isinstance(metadata_, dict) or not isinstance(metadata_.get(KEY), str):
         raise ModelFileError("is a safetensors file of another program: it has no mixturelab header")
-    header = _parse(metadata_[KEY].encode())
+    header = _parse(metadata_[KEY])
     check(header)
     return header
 
 
-def _parse(raw: bytes) -> dict[str, Any]:
+def _parse(raw: bytes | str) -> dict[str, Any]:
     try:
-        value = json.loads(raw)
+        value = json.loads(raw, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ModelFileError("has a damaged header: it is not JSON") from None
     if not isinstance(value, dict):
         raise ModelFileError("has a damaged header: it is not a JSON object")
+    return value
+
+
+def _finite(text: str) -> float:
+    # Python's reader takes NaN, Infinity and 1e999, which are no JSON or no number.
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
     return value
 
 
@@ -168,7 +222,7 @@ def check(header: dict[str, Any]) -> None:
     version = header.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelFileError(
-            f"has schema version {version}; this mixturelab reads up to {SCHEMA_VERSION}: upgrade"
+            f"has schema version {str(version)[:20]}; this mixturelab reads up to {SCHEMA_VERSION}: upgrade"
         )
     for name, test, wanted in _RULES:
         _want(header, name, test, wanted)
@@ -196,7 +250,12 @@ def _is_strings(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and math.isfinite(value))
+    # A comparison and not math.isfinite: that cannot take an integer larger than any float.
+    return type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
+
+
+def _is_real(value: Any) -> bool:
+    return value is None or _is_number(value) or (isinstance(value, str) and value in _INFINITIES)
 
 
 def had_no_form(value: Any) -> bool:
@@ -212,6 +271,8 @@ def _is_dtypes(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == set(TENSORS) and all(v in DTYPES for v in value.values())
 
 
+_LARGEST = float(np.finfo(np.float64).max)
+_LARGEST_SEED = 2**32 - 1
 _Rule = tuple[str, Callable[[Any], bool], str]
 _RULES: list[_Rule] = [
     ("schema_version", lambda v: _is_int(v, 1), "a whole number from 1"),
@@ -225,10 +286,13 @@ _RULES: list[_Rule] = [
     ("settings", _is_settings, "the constructor's arguments"),
     ("fit", lambda v: isinstance(v, dict), "an object"),
     ("provenance", lambda v: isinstance(v, dict), "an object"),
+    (CHECKSUM, lambda v: isinstance(v, str) and bool(re.fullmatch("[0-9a-f]{64}", v)), "64 digits"),
 ]
 # Those that the estimator does not check before a fit; it checks the others.
 _SETTING_RULES: list[_Rule] = [
-    ("random_state", lambda v: v is None or _is_int(v, 0) or had_no_form(v), "a whole number or null"),
+    ("random_state", lambda v: v is None or _is_int(v, 0, _LARGEST_SEED) or had_no_form(v),
+     f"0 to {_LARGEST_SEED} or null"),
+    *((name, _is_number, "a finite number") for name in ("tol", "reg_covar")),
     ("warm_start", lambda v: isinstance(v, bool), "true or false"),
     ("verbose", lambda v: _is_int(v, 0) or isinstance(v, bool), "a whole number"),
     *((f"{name}_init", lambda v: v is None or isinstance(v, list), "an array or null")
@@ -237,8 +301,8 @@ _SETTING_RULES: list[_Rule] = [
 _FIT_RULES: list[_Rule] = [
     ("converged", lambda v: isinstance(v, bool), "true or false"),
     ("n_iter", lambda v: _is_int(v, 0), "a whole number from 0"),
-    ("lower_bound", _is_number, "a finite number or null"),
-    ("log_likelihood", lambda v: isinstance(v, list) and all(map(_is_number, v)), "a list of numbers"),
+    ("lower_bound", _is_real, "a number, 'inf', '-inf' or null"),
+    ("log_likelihood", lambda v: isinstance(v, list) and all(map(_is_real, v)), "a list of numbers"),
     ("status", lambda v: v in [status.value for status in Status], "a status"),
     ("reason", lambda v: isinstance(v, str), "a sentence"),
     ("spurious", _is_strings, "a list of sentences"),

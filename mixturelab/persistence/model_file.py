@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +19,15 @@ from mixturelab.checks import check_settings
 from mixturelab.estimators import GaussianMixture
 from mixturelab.exceptions import MixtureLabError, ModelFileError
 from mixturelab.inference.fit import History, Status
+from mixturelab.model.covariance import family_of
 from mixturelab.persistence import header as headers
 from mixturelab.persistence.atomic import write_atomically
 
 # A mixture of 1,000 full components in 500 dimensions is 2 GB; a larger file is refused unread.
 MAX_BYTES = 4 << 30
 MAX_HEADER_BYTES = 64 << 20
+# How many roundings may lie between the covariances and the Cholesky factors of their inverses.
+_ROUNDINGS = 100
 
 
 # ----------------------------------------------------------------------------------------------------- saving
@@ -116,7 +118,8 @@ def load(path: str | os.PathLike[str], trust: bool = False) -> GaussianMixture:
     """Load a mixture. Nothing in the file is run, unless it is a pickle and you say that you trust it.
 
     Everything is checked before the model is made: the schema, that shapes and types agree, that the
-    weights are probabilities and the covariances symmetric and positive definite.
+    content has the checksum in the header (so that a flipped bit is found), that the weights are
+    probabilities and the covariances symmetric and positive definite.
 
     Parameters
     ----------
@@ -251,12 +254,15 @@ def _check_tensors(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> No
     wanted = (header["n_components"], header["n_features"])
     if tensors["means"].shape != wanted:
         raise ModelFileError(f"holds means of shape {tensors['means'].shape}; its header says {wanted}")
+    if headers.checksum(header, tensors) != header[headers.CHECKSUM]:
+        raise ModelFileError("is damaged: its content does not have the checksum that its header says")
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> GaussianMixture:
     """The model: checked in float64 whatever its own precision, as it is computed with."""
-    weights, means, covariances = (tensors[name].astype(np.float64) for name in headers.TENSORS)
+    weights, means, covariances, root = (tensors[name].astype(np.float64) for name in headers.TENSORS)
     model = GaussianMixture.from_parameters(weights, means, covariances, header["covariance_type"])
+    _check_root(root, covariances, model, np.finfo(tensors["covariances"].dtype).eps)
     model.set_params(**_settings(header["settings"]))
     check_settings(model)
     _restore_arrays(model, header, tensors)
@@ -265,6 +271,25 @@ def _assemble(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Gaussia
         model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
     model.provenance_ = header["provenance"]
     return model
+
+
+def _check_root(root: np.ndarray, covariances: np.ndarray, model: GaussianMixture, eps: float) -> None:
+    """Raise unless Lᵀ Σ L = 1 for the Cholesky factors L of the precisions, within the rounding of Σ and L."""
+    wanted = model.precisions_cholesky_.shape
+    if root.shape != wanted or not np.isfinite(root).all():
+        raise ModelFileError(
+            f"holds precisions_cholesky of shape {root.shape}; wanted finite numbers in {wanted}"
+        )
+    if family_of(model.covariance_type).form.is_matrix:
+        size = np.linalg.norm(covariances, axis=(-2, -1)) * np.linalg.norm(root, axis=(-2, -1)) ** 2
+        error = np.linalg.norm(
+            root.swapaxes(-1, -2) @ covariances @ root - np.eye(root.shape[-1]), axis=(-2, -1)
+        )
+        fits = np.array_equal(root, np.triu(root)) and (np.diagonal(root, axis1=-2, axis2=-1) > 0).all()
+    else:
+        size, error, fits = np.ones(1), np.abs(root**2 * covariances - 1), (root > 0).all()
+    if not fits or (error > _ROUNDINGS * eps * np.maximum(size, 1)).any():
+        raise ModelFileError("holds precisions_cholesky that do not belong to its covariances")
 
 
 def _settings(stored: dict[str, Any]) -> dict[str, Any]:
@@ -276,26 +301,23 @@ def _settings(stored: dict[str, Any]) -> dict[str, Any]:
 def _array(name: str, value: list[Any]) -> np.ndarray:
     try:
         return np.array(value, dtype=float)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # an integer larger than any float overflows
         raise ModelFileError(f"has a {name} in its header that is no array of numbers") from None
 
 
 def _restore_arrays(model: GaussianMixture, header: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
     dtype = tensors["means"].dtype
     arrays = {f"{name}_": tensor.copy() for name, tensor in tensors.items()}
-    for name in ("precisions_", "precisions_cholesky_"):
-        arrays[name] = getattr(model, name).astype(dtype)
+    root = tensors["precisions_cholesky"].astype(np.float64)
+    is_matrix = family_of(header["covariance_type"]).form.is_matrix
+    arrays["precisions_"] = (root @ root.swapaxes(-1, -2) if is_matrix else root**2).astype(dtype)
     for name, array in arrays.items():
         setattr(model, name, torch.from_numpy(array) if header["arrays"] == "torch" else array)
 
 
 def _restore_fit(model: GaussianMixture, fit: dict[str, Any]) -> None:
-    trace = tuple(_number(value) for value in fit["log_likelihood"])
+    trace = tuple(headers.real(value) for value in fit["log_likelihood"])
     model.history_ = History(trace, Status(fit["status"]), fit["reason"])
     model.converged_, model.n_iter_ = fit["converged"], fit["n_iter"]
-    model.lower_bound_, model.lower_bounds_ = _number(fit["lower_bound"]), list(trace)
+    model.lower_bound_, model.lower_bounds_ = headers.real(fit["lower_bound"]), list(trace)
     model.spurious_ = tuple(fit["spurious"])
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TOL = 1e-6
 MAX_ITER = 1000
 N_INIT = 5
+# More for a comparison: with 10 starts the tempting degenerate fits are usually found, and shown as such.
+N_INIT_SELECT = 10
 MAX_COMPONENTS = 9
 
 
@@ -85,7 +87,8 @@ def select_table(
     criterion: str = "bic",
     *,
     seed: int = 0,
-    n_init: int = N_INIT,
+    n_init: int = N_INIT_SELECT,
+    reg_covar: float | None = None,
     progress: bool = False,
 ) -> Outcome:
     """Choose K and the family, and keep the winner's fit.
@@ -98,6 +101,8 @@ def select_table(
     covariance_type, criterion, n_init
         As for `mixturelab.select`.
     seed : int
+    reg_covar : float, optional
+        Added to the diagonal of each covariance. Default: that of `mixturelab.select`.
     progress : bool
         Show a progress bar on standard error.
 
@@ -113,20 +118,24 @@ def select_table(
         "covariance_type": list(covariance_type),
         "criterion": criterion,
     }
+    given: dict[str, Any] = {"n_init": n_init}
+    if reg_covar is not None:
+        given["reg_covar"] = reg_covar
     with _noted() as notes:
         result = _place_in(
             table,
             lambda: select(
                 table.frame,
                 **asked,
-                n_init=n_init,
+                **given,
                 tol=TOL,
                 max_iter=MAX_ITER,
                 random_state=seed,
                 progress=progress,
             ),
         )
-    asked |= {"seed": seed, "n_init": n_init, "tol": TOL, "max_iter": MAX_ITER}
+    # Without a choice of the user's the winner knows what was used.
+    asked |= {"seed": seed, "tol": TOL, "max_iter": MAX_ITER, "reg_covar": result.best.reg_covar, **given}
     return Outcome(table, result.best, result, asked, tuple(notes))
 
 

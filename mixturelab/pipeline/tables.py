@@ -7,8 +7,10 @@ import hashlib
 import io
 import math
 import os
+import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
 
 # What people write where there is no number.
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", ".", "?", "-"}
+# Cells that people take for numbers, and what keeps them from being one.
+_ALMOST = [
+    (r"[+-]?\d{1,3},\d{3}", "decimal comma, or one between thousands?"),
+    (r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+", "decimal comma?"),
+    (r"[+-]?\d{1,3}([,_ '\u2019\u00a0\u202f]\d{3})+(\.\d*)?", "separator between thousands?"),
+    (r"[+-]?[\d.,]*\d\s?%", "percent sign?"),
+    (r"[+-]?[$\u20ac\u00a3\u00a5]\s?\d[\d.,]*|[+-]?\d[\d.,]*\s?[$\u20ac\u00a3\u00a5]", "currency sign?"),
+]
+# A spreadsheet's first line that only says how cells are separated, and a header's part inside and outside quotes.
+_SEP = re.compile(r"\"?sep=([^\w\s\".+-]|\t)\"?[ \t]*(?=[\r\n])", re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
+_HEADER = re.compile(r'(?:"[^"]*"|[^"\r\n])*')
+_SHOWN = 40
 # How files begin that are sometimes renamed to .csv.
 _FOREIGN = {
     b"\x89PNG": "a PNG picture",
@@ -72,14 +87,14 @@ class Table:
 def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Table:
     """Read the numeric columns of a CSV file with a header.
 
-    Cells may be separated by comma, semicolon or tab. A column without a single number is text, and is left
-    out; one that is mostly numbers must be wholly so.
+    Cells may be separated by comma, semicolon or tab, or as a first line like ``sep=|`` says. A column that is
+    mostly text is left out; one that is mostly numbers must be wholly so. Only ``.`` is a decimal point.
 
     Parameters
     ----------
     path : path
     columns : sequence of str, optional
-        Read these, in this order. Default: all that are numeric.
+        Read these, in this order, each once. Default: all that are numeric.
 
     Returns
     -------
@@ -150,6 +165,7 @@ class _Column:
     text: tuple[int, int, str] | None = None
     missing: tuple[int, int, str] | None = None
     infinite: tuple[int, int, str] | None = None
+    almost: tuple[int, int, str] | None = None
 
     @property
     def label(self) -> str:
@@ -165,6 +181,10 @@ class _Column:
             return "no name"
         if self.is_numeric:
             return "not chosen"
+        if self.almost:
+            row, _, cell = self.almost
+            return f"text: row {row} says {_short(cell)!r}, {_hint(cell)}"
+        # The first cell of a column of names would be somebody's: it stays out of what is written and shared.
         return "text" if self.n_texts else "no values"
 
     def add(self, cell: str, row: int, line: int) -> None:
@@ -173,6 +193,8 @@ class _Column:
         if value is None and cell.strip().lower() not in _MISSING:
             self.n_texts += 1
             self.text = self.text or (row, line, cell)
+            if self.almost is None and _hint(cell):
+                self.almost = (row, line, cell)
         elif value is None or math.isnan(value):
             self.missing = self.missing or (row, line, cell)
         else:
@@ -183,23 +205,37 @@ class _Column:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        # Python reads 1_000 as a number; nobody else does.
+        return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def _hint(cell: str) -> str:
+    """What may be wrong with a cell that looks like a number; nothing for other text."""
+    stripped = cell.strip()
+    return next((hint for pattern, hint in _ALMOST if re.fullmatch(pattern, stripped)), "")
+
+
+def _short(text: str) -> str:
+    """The text, or its beginning: an error is one line that can be read."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _parse(text: str) -> list[_Column]:
     """All columns; rows of another length than the header are refused."""
     rows = _rows(text)
-    _, header = next(rows)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise DataError("the file is empty; wanted a header and rows of numbers")
     columns = [_Column(name.strip(), index) for index, name in enumerate(header)]
     _check_header(columns)
     n_rows = 0
     for n_rows, (line, cells) in enumerate(rows, start=1):
         if len(cells) != len(columns):
-            raise DataError(
-                f"row {n_rows} (line {line}) has {_count(len(cells), 'cell')}; the header has {len(columns)}"
-            )
+            found = f"row {n_rows} (line {line}) has {_count(len(cells), 'cell')}"
+            hint = ": decimal comma?" if len(cells) == 2 * len(columns) else ""
+            raise DataError(f"{found}; the header has {len(columns)}{hint}")
         for column, cell in zip(columns, cells, strict=True):
             column.add(cell, n_rows, line)
     if n_rows == 0:
@@ -209,15 +245,24 @@ def _parse(text: str) -> list[_Column]:
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row that is not blank."""
-    first = text.lstrip().split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    said = _SEP.match(text.lstrip())
+    delimiter = said[1] if said else _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = (cells for cells in reader if len(cells) > 1 or any(cell.strip() for cell in cells))
     try:
-        for cells in reader:
-            if len(cells) > 1 or any(cell.strip() for cell in cells):
-                yield reader.line_num, cells
+        if said:
+            next(rows)
+        for cells in rows:
+            yield reader.line_num, cells
     except csv.Error as error:
         raise DataError(f"line {reader.line_num} is not CSV: {error}") from None
+
+
+def _delimiter(text: str) -> str:
+    """Comma, semicolon or tab: the one that stands most often in the header, outside quotes."""
+    match = _HEADER.match(text.lstrip())
+    bare = _QUOTED.sub("", match[0] if match else "")
+    return max(",;\t", key=bare.count)
 
 
 def _check_header(columns: list[_Column]) -> None:
@@ -225,7 +270,9 @@ def _check_header(columns: list[_Column]) -> None:
     for column in columns:
         if column.name and column.name in seen:
             first, second = seen[column.name].index + 1, column.index + 1
-            raise DataError(f"columns {first} and {second} are both named {column.name!r}; rename one")
+            raise DataError(
+                f"columns {first} and {second} are both named {_short(column.name)!r}; rename one"
+            )
         seen[column.name] = column
     if all(_number(column.name) is not None for column in columns):
         raise DataError("line 1 holds numbers; wanted a header with the names of the columns")
@@ -239,7 +286,7 @@ def _count(number: int, noun: str) -> str:
 def _usable(columns: list[_Column]) -> list[_Column]:
     kept = [column for column in columns if column.name and column.is_numeric]
     if not kept:
-        named = ", ".join(f"{column.label!r} ({column.why_skipped})" for column in columns[:5])
+        named = ", ".join(f"{_short(column.label)!r} ({column.why_skipped})" for column in columns[:5])
         more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
         raise DataError(f"no column is numeric: {named}{more}")
     return kept
@@ -247,11 +294,23 @@ def _usable(columns: list[_Column]) -> list[_Column]:
 
 def _chosen(columns: list[_Column], names: Sequence[str]) -> list[_Column]:
     by_name = {column.name: column for column in columns if column.name}
+    if not len(names) or not all(names):
+        raise DataError(
+            f"columns is {_listed(names) or 'empty'}; wanted one or more names, none of them empty"
+        )
+    name, times = Counter(map(str, names)).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"columns names {_short(name)!r} {times} times; wanted each once")
     missing = [name for name in names if name not in by_name]
     if missing:
-        has = ", ".join(map(repr, by_name))
-        raise DataError(f"there is no column {', '.join(map(repr, missing))}; the file has {has}")
+        raise DataError(f"there is no column {_listed(missing)}; the file has {_listed(by_name)}")
     return [by_name[name] for name in names]
+
+
+def _listed(names: Iterable[str], most: int = 12) -> str:
+    shown = [repr(_short(str(name))) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def _check_complete(columns: list[_Column]) -> None:
@@ -259,18 +318,21 @@ def _check_complete(columns: list[_Column]) -> None:
     problems = [problem for column in columns for problem in _problems(column)]
     if problems:
         (row, line, _), name, what = min(problems, key=lambda problem: problem[0][0])
-        raise DataError(f"row {row} (line {line}), column {name!r}: {what}")
+        raise DataError(f"row {row} (line {line}), column {_short(name)!r}: {what}")
 
 
 def _problems(column: _Column) -> Iterator[tuple[tuple[int, int, str], str, str]]:
     if column.missing:
-        found = f"the cell says {column.missing[2]!r}" if column.missing[2].strip() else "the cell is empty"
+        cell = column.missing[2].strip()
+        found = f"the cell says {cell!r}" if cell else "the cell is empty"
         yield column.missing, column.name, f"{found}; give it a number or delete the row"
     if column.infinite:
         yield (
             column.infinite,
             column.name,
-            f"{column.infinite[2].strip()} is not finite; wanted a finite number",
+            f"{_short(column.infinite[2].strip())} is not finite; wanted a finite number",
         )
     if column.text:
-        yield column.text, column.name, f"{column.text[2][:40]!r} is not a number"
+        hint = _hint(column.text[2])
+        found = f"{_short(column.text[2])!r} is not a number"
+        yield column.text, column.name, f"{found} ({hint})" if hint else found
