@@ -448,7 +448,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             elif float(variances.min()) < SMALL_UNITS * self.reg_covar:
                 advice = (
                     f"reg_covar={self.reg_covar:g} is large beside a column's variance of "
-                    f"{float(variances.min()):.2g}: rescale the columns or lower it. {advice}"
+                    f"{float(variances.min()):.2g}: rescale the columns or lower it."
                 )
             message = f"The fit is degenerate: {'; '.join(self.spurious_)}. {advice}"
             warnings.warn(message, DegenerateFitWarning, stacklevel=3)
