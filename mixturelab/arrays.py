@@ -103,7 +103,7 @@ def _column(index: int, names: Any) -> str:
     return f"{index} ({names[index]!r})" if names is not None and len(names) > index else str(index)
 
 
-def named_columns(mask: Tensor, names: Any = None) -> list[Any]:
-    """Names, or indices where there are none, of the columns in the mask."""
-    flat = torch.nonzero(mask).flatten().tolist()
+def constant_columns(x: Tensor, names: Any = None) -> list[Any]:
+    """Names, or indices where there are none, of the columns that hold one value (rounding hides it in a variance)."""
+    flat = torch.nonzero(x.amax(0) == x.amin(0)).flatten().tolist()
     return [names[i] for i in flat] if names is not None else flat

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from mixturelab import checks, starts
-from mixturelab.arrays import as_tensor, named_columns, require_usable, to_kind, torch_device, torch_dtype
+from mixturelab.arrays import as_tensor, constant_columns, require_usable, to_kind, torch_device, torch_dtype
 from mixturelab.exceptions import (
     CollapsedComponentError,
     ConvergenceWarning,
@@ -211,7 +211,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ArgumentError
             If a constructor argument has a value it cannot have.
         CollapsedComponentError
-            If every start led to a singular covariance.
+            If every start is singular already.
 
         Warns
         -----
@@ -441,8 +441,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             advice = (
                 "Use fewer components, a more constrained covariance_type, more starts or a larger reg_covar."
             )
-            variances = as_tensor(X).var(0, correction=0)
-            constant = named_columns(variances == 0, getattr(self, "feature_names_in_", None))
+            x = as_tensor(X)
+            constant = constant_columns(x, getattr(self, "feature_names_in_", None))
+            variances = x.var(0, correction=0)
             if constant:
                 advice = f"Drop constant column(s) {constant}. {advice}"
             elif float(variances.min()) < SMALL_UNITS * self.reg_covar:

@@ -14,9 +14,9 @@ import torch
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import check_random_state
 
-from mixturelab.arrays import as_tensor, named_columns
+from mixturelab.arrays import as_tensor, constant_columns
 from mixturelab.estimators import GaussianMixture
-from mixturelab.exceptions import ArgumentError, ConvergenceWarning, DataError
+from mixturelab.exceptions import ArgumentError, CollapsedComponentError, ConvergenceWarning, DataError
 from mixturelab.model.covariance import FAMILIES, family_of
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class _Sweep:
         variances = self.x.to(torch.float64 if self.x.device.type != "mps" else torch.float32).var(
             0, correction=0
         )
-        constant = named_columns(variances == 0, self.names)
+        constant = constant_columns(self.x, self.names)
         if constant:
             raise DataError(
                 f"X column(s) {constant} hold one value only: drop them, every fit would be degenerate"
@@ -260,7 +260,12 @@ class _Sweep:
         model = GaussianMixture(k, covariance_type=family, random_state=self.seed, **self.settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # k-means on repeated rows; told in the table
-            return model.fit_restarts(X)
+            try:
+                return model.fit_restarts(X)
+            except (
+                CollapsedComponentError
+            ):  # every start was singular: a line of the table, not the end of it
+                return []
 
     def _candidate(self, model: GaussianMixture) -> Candidate:
         k = model.n_components

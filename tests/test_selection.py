@@ -179,6 +179,21 @@ def test_any_table_of_numbers_is_taken():
     assert select(frame, np.int64(1), "diag", n_init=1).best.n_components == 1
 
 
+def test_a_constant_whose_variance_is_not_zero_in_floats_is_constant(groups):
+    """The mean of many 0.1 is not 0.1."""
+    x = np.column_stack([groups, np.full(300, 0.1)])
+    with pytest.raises(DataError, match=r"column\(s\) \[2\] hold one value only"):
+        select(x)
+
+
+def test_a_candidate_whose_every_start_is_singular_is_a_line_of_the_table():
+    x = np.random.default_rng(0).normal(size=(12, 10))
+    table = select(x, [1, 3], ["full", "spherical"], n_init=2, reg_covar=0, random_state=0).table
+    line = table[(table.covariance_type == "full") & (table.n_components == 3)]
+    assert line.spurious.item()
+    assert "every start collapsed" in line.reason.item()
+
+
 def test_constant_columns_and_hopeless_data_are_refused(groups):
     frame = pd.DataFrame(groups, columns=["a", "b"]).assign(flat=2.0)
     with pytest.raises(DataError, match=r"column\(s\) \['flat'\] hold one value only"):
