@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from mixturelab.model.suffstats import SufficientStatistics
     from mixturelab.persistence import load, save
     from mixturelab.selection import SelectionResult, select
+    from mixturelab.stream import MixtureStats, active_mixture
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GaussianMixture",
+    "MixtureStats",
     "SelectionResult",
     "SufficientStatistics",
     "__version__",
+    "active_mixture",
     "load",
     "load_dataset",
     "log_density",
@@ -30,8 +33,10 @@ __all__ = [
 # Where each name lives: fetched when it is first used, so that `mixturelab --help` does not wait for torch.
 _HOMES = {
     "GaussianMixture": "estimators",
+    "MixtureStats": "stream",
     "SelectionResult": "selection",
     "SufficientStatistics": "model.suffstats",
+    "active_mixture": "stream",
     "load": "persistence",
     "load_dataset": "datasets",
     "log_density": "functional",

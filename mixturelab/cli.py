@@ -214,6 +214,39 @@ def lab(
     raise typer.Exit(open_lab(notebook))
 
 
+@app.command()
+def simclr(
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file of settings. Default: with --resume, the run's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run's folder. Default: artifacts/ and the config's name."),
+    ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(help="healthy, low_rank_collapse, complete_collapse or no_augmentation."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, as if it had not stopped.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Instead of the config's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the config's.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; instead of the config's.")] = None,
+) -> None:
+    """Train a small SimCLR, keep the mixture of its embeddings, and write a run folder. Ctrl-C stops it whole."""
+    from mixturelab.simclr import edge
+
+    changes = {"seed": seed, "epochs": epochs, "device": device}
+    settings, folder = edge.prepare(config, out, experiment, resume, changes)
+    with edge.warnings_as_lines(lambda line: typer.echo(f"mixturelab: {line}", err=True)):
+        result = edge.train(settings, folder, resume=resume, progress=sys.stderr.isatty())
+    typer.echo(edge.report(result))
+    if result.status == "interrupted":
+        typer.echo(f"mixturelab: {edge.how_to_resume(result)}", err=True)
+    raise typer.Exit(edge.exit_code(result))
+
+
 def _names(text: str) -> list[str]:
     """``'a, "b, in m"'`` as ``["a", "b, in m"]``: quoted as a CSV header is."""
     rows = csv_format.reader(io.StringIO(text, newline=""), skipinitialspace=True)

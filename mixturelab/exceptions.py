@@ -11,6 +11,7 @@ __all__ = [
     "MixtureLabError",
     "ModelFileError",
     "NotFittedError",
+    "StreamWarning",
 ]
 
 
@@ -36,3 +37,7 @@ class CollapsedComponentError(MixtureLabError, ValueError):
 
 class DegenerateFitWarning(UserWarning):
     """The fit ended at a solution that describes a few rows, not a group; the message says which."""
+
+
+class StreamWarning(UserWarning):
+    """Something was left out of a stream's statistics or files while the training went on; said once."""

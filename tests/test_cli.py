@@ -693,7 +693,7 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(csv, tmp_path, monke
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"mixturelab.persistence.atomic.{step}", full)
+    monkeypatch.setattr(f"mixturelab.files.{step}", full)
     assert "cannot be written: No space left on device" in fails("fit", csv, "-k", 2, "--out", out)
     assert os.listdir(out) == ["metrics.json"]
     assert (out / "metrics.json").read_text() == "the old one"

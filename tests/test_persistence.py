@@ -488,7 +488,7 @@ def failing(*_args, **_kwargs):
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync"])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, model, monkeypatch, step):
     path.write_bytes(b"the old one")
-    monkeypatch.setattr(f"mixturelab.persistence.atomic.{step}", failing)
+    monkeypatch.setattr(f"mixturelab.files.{step}", failing)
     with pytest.raises(OSError, match="No space left"):
         save(model, path)
     assert path.read_bytes() == b"the old one"
@@ -504,7 +504,7 @@ def test_several_files_are_written_or_none(tmp_path, monkeypatch):
         write_all_atomically(folder, {"a": b"changed", "c": b"3"})
     assert sorted(os.listdir(folder)) == ["a", "b", "c"]
     assert (folder / "a").read_bytes() == b"1"
-    monkeypatch.setattr("mixturelab.persistence.atomic.os.fsync", failing)
+    monkeypatch.setattr("mixturelab.files.os.fsync", failing)
     with pytest.raises(OSError, match="No space left"):
         write_all_atomically(tmp_path / "never", {"a": b"1"})
     assert not (tmp_path / "never").exists()

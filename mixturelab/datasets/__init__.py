@@ -2,11 +2,13 @@
 
 from mixturelab.datasets.catalogue import dataset_names, load_dataset
 from mixturelab.datasets.chunks import iter_chunks
+from mixturelab.datasets.digit_stream import ImageBatch, stream_digits
 from mixturelab.datasets.synthetic import StreamBatch, make_drifting_stream, make_mixture, make_two_moons
 from mixturelab.datasets.table import Dataset, MixtureTruth
 
 __all__ = [
     "Dataset",
+    "ImageBatch",
     "MixtureTruth",
     "StreamBatch",
     "dataset_names",
@@ -15,4 +17,5 @@ __all__ = [
     "make_drifting_stream",
     "make_mixture",
     "make_two_moons",
+    "stream_digits",
 ]

@@ -41,6 +41,18 @@ class Form(ABC):
         """Σ_n w_kn y_kn y_knᵀ, reduced to this shape."""
 
     @abstractmethod
+    def own_moment(self, weights: Float[Tensor, "K N"], y: Float[Tensor, "N D"]) -> Tensor:
+        """Σ_n w_kn y_n y_nᵀ of rows that belong to one component each (all other weights of a row are zero)."""
+
+    @abstractmethod
+    def per_component(self, factor: Float[Tensor, "K"], matrix: Tensor) -> Tensor:
+        """Each component's matrix times its number."""
+
+    @abstractmethod
+    def traces(self, matrix: Tensor, n_components: int) -> Float[Tensor, "K"]:
+        """The trace of each component's matrix (for a scatter of scalar form: the number itself)."""
+
+    @abstractmethod
     def apply(
         self, matrix: Tensor, y: Float[Tensor, "K D B"], out: Float[Tensor, "K D B"] | None = None
     ) -> Float[Tensor, "K D B"]:
@@ -135,6 +147,16 @@ class Dense(Form):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return linalg.weighted_gram(weights, y)
 
+    def own_moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        roots = weights.sqrt()  # on both sides, so that the product is symmetric
+        return torch.cat([_gram_of(roots_c[:, :, None] * y) for roots_c in _in_parts(roots, y)])
+
+    def per_component(self, factor: Tensor, matrix: Tensor) -> Tensor:
+        return factor[:, None, None] * matrix
+
+    def traces(self, matrix: Tensor, n_components: int) -> Tensor:
+        return matrix.diagonal(dim1=-2, dim2=-1).sum(-1).expand(n_components)
+
     def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
         return linalg.matmul(matrix, y, out)
 
@@ -214,6 +236,12 @@ class Shared(Dense):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return super().moment(weights, y).sum(0)
 
+    def own_moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return (y * weights.sum(0)[:, None]).mT @ y
+
+    def per_component(self, factor: Tensor, matrix: Tensor) -> Tensor:
+        raise NotImplementedError("one matrix for all components has no share of each: use the dense form")
+
     def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
         return torch.matmul(matrix, y, out=out)
 
@@ -258,6 +286,15 @@ class Diagonal(Form):
 
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return (y.square() * weights[:, None]).sum(-1)
+
+    def own_moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return weights @ y.square()
+
+    def per_component(self, factor: Tensor, matrix: Tensor) -> Tensor:
+        return factor[:, None] * matrix
+
+    def traces(self, matrix: Tensor, n_components: int) -> Tensor:
+        return matrix.sum(-1)
 
     def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
         return torch.mul(matrix[:, :, None], y, out=out)
@@ -326,6 +363,15 @@ class Scalar(Form):
     def moment(self, weights: Tensor, y: Tensor) -> Tensor:
         return (y.square().sum(1) * weights).sum(-1)
 
+    def own_moment(self, weights: Tensor, y: Tensor) -> Tensor:
+        return weights @ y.square().sum(-1)
+
+    def per_component(self, factor: Tensor, matrix: Tensor) -> Tensor:
+        return factor * matrix
+
+    def traces(self, matrix: Tensor, n_components: int) -> Tensor:
+        return matrix
+
     def apply(self, matrix: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
         return torch.mul(matrix[:, None, None], y, out=out)
 
@@ -387,6 +433,19 @@ def _triangle(n_features: int, device: torch.device) -> tuple[Tensor, Tensor, Te
     """Rows and columns of the upper triangle, and the factor of x_i x_j in −½ xᵀPx: each product comes once."""
     rows, columns = torch.triu_indices(n_features, n_features, device=device)
     return rows, columns, torch.where(rows == columns, -0.5, -1.0)
+
+
+# Numbers in one batched product over components: more would cost memory, fewer would cost launches.
+_BATCH = 1 << 22
+
+
+def _in_parts(roots: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """The components in as few parts as hold no more numbers than `_BATCH`, or than the rows themselves."""
+    return roots.split(max(1, _BATCH // max(1, y.numel())))
+
+
+def _gram_of(y: Tensor) -> Tensor:
+    return torch.bmm(y.mT, y)
 
 
 def _positive(variance: Tensor) -> Tensor:

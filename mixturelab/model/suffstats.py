@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -82,3 +83,55 @@ class SufficientStatistics:
         outer = self.form.outer
         second = self.second - outer(shift, self.first) - outer(self.first, shift) + outer(moved, shift)
         return SufficientStatistics(self.mass, self.first - moved, second, origin, self.form)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Statistics divided by their mass: they can be weighted down for ever, where sums would underflow.
+
+    Attributes
+    ----------
+    mass : Tensor [K]
+    mean : Tensor [K, D]
+    covariance : Tensor
+        About the mean, in the form's shape.
+    form : Form
+    """
+
+    mass: Tensor
+    mean: Tensor
+    covariance: Tensor
+    form: Form
+
+    @classmethod
+    def empty(cls, mean: Float[Tensor, "K D"], form: Form) -> Moments:
+        """No rows yet: mass and covariance zero."""
+        k, d = mean.shape
+        return cls(mean.new_zeros(k), mean, mean.new_zeros(form.shape(k, d)), form)
+
+    @classmethod
+    def of(cls, statistics: SufficientStatistics) -> Moments:
+        """The same rows, normalised; a component without mass has its origin as mean and no covariance."""
+        mass, form = statistics.mass, statistics.form
+        divisor = torch.where(mass > 0, mass, torch.ones_like(mass))
+        mean = statistics.origin + statistics.first / divisor[:, None]
+        return cls(
+            mass, mean, form.per_component(divisor.reciprocal(), statistics.recenter(mean).second), form
+        )
+
+    def statistics(self) -> SufficientStatistics:
+        """Back to sums, about the means."""
+        second = self.form.per_component(self.mass, self.covariance)
+        return SufficientStatistics(self.mass, torch.zeros_like(self.mean), second, self.mean, self.form)
+
+    def blend(
+        self, covariance: Tensor, share: Float[Tensor, "K"], shift: Float[Tensor, "K D"], form: Form
+    ) -> Tensor:
+        """(1−f)·Σ + f·C + f(1−f)·δδᵀ: the covariance of a mix of two groups of rows, f of it these ones.
+
+        C are these rows' covariances, δ = their mean minus the other's. All three terms are positive
+        semi-definite: nothing cancels (Chan, Golub and LeVeque's merge, divided by the mass).
+        """
+        kept = form.per_component(1 - share, covariance)
+        spread = shift * (share * (1 - share)).sqrt()[:, None]
+        return kept + form.per_component(share, self.covariance) + form.outer(spread, spread)

@@ -1,6 +1,6 @@
 """Save and load fitted mixtures: parameters with schema and provenance; loading runs no code."""
 
-from mixturelab.persistence.atomic import write_all_atomically, write_atomically
+from mixturelab.files import write_all_atomically, write_atomically
 from mixturelab.persistence.model_file import (
     data_checksum,
     encode,

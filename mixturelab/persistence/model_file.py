@@ -18,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from mixturelab.checks import check_settings
 from mixturelab.estimators import GaussianMixture
 from mixturelab.exceptions import MixtureLabError, ModelFileError
+from mixturelab.files import write_atomically
 from mixturelab.inference.fit import History, Status
 from mixturelab.model.covariance import family_of
 from mixturelab.persistence import header as headers
-from mixturelab.persistence.atomic import write_atomically
 
 # A mixture of 1,000 full components in 500 dimensions is 2 GB; a larger file is refused unread.
 MAX_BYTES = 4 << 30

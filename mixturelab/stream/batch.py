@@ -1,0 +1,148 @@
+"""Judging what comes in: shapes and labels before any work, rows that cannot be used without looking at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mixturelab.exceptions import ArgumentError
+
+# Squared norms up to this part of the largest float can be summed over any batch without overflow.
+_HEADROOM = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows that can be used, about their mean.
+
+    Attributes
+    ----------
+    x : Tensor [N, D]
+        Rows minus the centre; what a row that is not live holds means nothing, but is finite.
+    centre : Tensor [D]
+        The mean of the live rows.
+    is_live : Tensor [N] or None
+        None where the host has seen that all are.
+    dropped : Tensor or None
+        How many rows are not finite (or so large that their squares are not); None as above.
+    total : Tensor
+        The trace of the live rows' covariance.
+    energy : Tensor
+        Their mean squared norm, E‖x‖².
+    """
+
+    x: Tensor
+    centre: Tensor
+    is_live: Tensor | None
+    dropped: Tensor | None
+    total: Tensor
+    energy: Tensor
+
+
+def check_embeddings(embeddings: Any, n_features: int | None) -> Tensor:
+    """Embeddings as a detached tensor [N, D].
+
+    Raises
+    ------
+    ArgumentError
+        If they are not a tensor of real numbers with two dimensions, or have another D than before.
+    """
+    if not isinstance(embeddings, Tensor):
+        raise ArgumentError(f"embeddings is {type(embeddings).__name__}; wanted a torch tensor [N, D]")
+    if embeddings.ndim != 2 or embeddings.shape[1] < 1:
+        raise ArgumentError(f"embeddings has shape {tuple(embeddings.shape)}; wanted [N, D]")
+    if not embeddings.is_floating_point():
+        raise ArgumentError(f"embeddings is of {embeddings.dtype}; wanted floating-point numbers")
+    if n_features not in (None, embeddings.shape[1]):
+        raise ArgumentError(
+            f"embeddings has D = {embeddings.shape[1]}; wanted {n_features}, as in the statistics so far "
+            "(reset() forgets them)"
+        )
+    return embeddings.detach()
+
+
+def check_labels(
+    labels: Any, rows: int, n_components: int, ignore_index: int, validate: bool, device: torch.device
+) -> tuple[Int[Tensor, "N"], Int[Tensor, ""] | None]:
+    """Labels as component indices, K for a row to leave out; and how many of those there are (None: none).
+
+    The check reads labels that live on another device once. With ``validate`` False nothing is read: a label out of
+    range is then left out like ``ignore_index``.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none, their number is not N, or one of them is out of range.
+    """
+    if labels is None:
+        raise ArgumentError("labels is None; wanted a tensor [N] of class labels (the settings ask for them)")
+    tensor = torch.as_tensor(labels).detach()
+    if tuple(tensor.shape) != (rows,):
+        raise ArgumentError(
+            f"labels has shape {tuple(tensor.shape)}; wanted ({rows},), one for each embedding"
+        )
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool:
+        raise ArgumentError(f"labels is of {tensor.dtype}; wanted integers")
+    tensor = tensor.to(torch.int64)
+    if validate and device.type == "cpu" and _are_all_classes(tensor, n_components, ignore_index):
+        return tensor.clone(), None
+    is_class = (tensor >= 0) & (tensor < n_components) & (tensor != ignore_index)
+    if validate:
+        _check_range(tensor, is_class | (tensor == ignore_index), n_components, ignore_index)
+    index = torch.where(is_class, tensor, n_components).to(device, non_blocking=True)
+    return index, (index == n_components).sum()
+
+
+def _are_all_classes(labels: Tensor, n_components: int, ignore_index: int) -> bool:
+    """The usual case, seen in one reading."""
+    if not labels.numel() or 0 <= ignore_index < n_components:
+        return False
+    low, high = torch.aminmax(labels)
+    return bool(low >= 0) and bool(high < n_components)
+
+
+def _check_range(labels: Tensor, is_good: Tensor, n_components: int, ignore_index: int) -> None:
+    if not is_good.all():
+        row = int((~is_good).to(torch.int8).argmax())
+        raise ArgumentError(
+            f"labels[{row}] is {int(labels[row])}; wanted 0 to {n_components - 1}, or {ignore_index} to leave a row out"
+        )
+
+
+def judge(
+    embeddings: Float[Tensor, "N D"], dtype: torch.dtype, may_read: bool, out: Tensor | None = None
+) -> Batch:
+    """Find the rows that can be used, and take them about their mean; with ``may_read`` False, unseen by the host.
+
+    ``out`` is memory [N, D] for the result.
+    """
+    x = embeddings.to(dtype)
+    is_live = torch.linalg.vecdot(x, x) <= _HEADROOM * torch.finfo(dtype).max  # NaN is not
+    if may_read and bool(is_live.all()):
+        return _all_live(x, out)
+    count = is_live.sum()
+    weights = is_live.to(dtype)
+    kept = torch.where(is_live[:, None], x, 0.0)
+    first = kept.index_select(0, weights.argmax()[None])
+    centred, centre = _about_mean(kept, first, weights / count.clamp(min=1), out)
+    total = (torch.linalg.vecdot(centred, centred) * weights).sum() / count.clamp(min=1)
+    energy = total + centre @ centre
+    return Batch(centred, centre, is_live, x.shape[0] - count, total, energy)
+
+
+def _all_live(x: Float[Tensor, "N D"], out: Tensor | None) -> Batch:
+    rows = x.shape[0]
+    centred, centre = _about_mean(x, x[:1], x.new_full((rows,), 1 / rows), out)
+    total = torch.linalg.vecdot(centred, centred).mean()
+    return Batch(centred, centre, None, None, total, total + centre @ centre)
+
+
+def _about_mean(x: Tensor, first: Tensor, weights: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Rows minus their mean, which is found about a row of them: exact for rows that are all equal."""
+    residual = torch.sub(x, first, out=out)
+    mean = weights @ residual
+    return residual.sub_(mean), first[0] + mean

@@ -1,0 +1,450 @@
+"""MixtureStats: a Gaussian mixture of embeddings, kept while a network trains. Wires assigner, accumulator, writer."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
+from mixturelab.inference import accumulators
+from mixturelab.model.assigned import AssignedRows, GroupedRows, rows_of
+from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR
+from mixturelab.stream import online_kmeans, readings
+from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
+from mixturelab.stream.config import MixtureSettings
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
+from mixturelab.stream.snapshot import Snapshot, exactly
+from mixturelab.stream.state import Clock, Last, State, check_state
+from mixturelab.stream.writers import RunFiles
+
+_FORMS = {"full": DENSE, "diag": DIAGONAL, "none": SCALAR}
+_FORMAT = 1
+
+
+class MixtureStats:
+    """A K-component Gaussian mixture of embeddings, updated with every batch; cheap enough to leave on.
+
+    Statistics are folded, never parameters: in mode "ema" a row of t batches ago weighs (1 − γ)γᵗ, and
+    Σ πΣ + B is the covariance of all rows with these weights.
+
+    Parameters
+    ----------
+    K : int
+        Number of components.
+    assigner : {"kmeans_online", "label_supervised"}
+        The nearest centroid, or the label. The centroids are the means so far.
+    mode : {"ema", "per_batch", "label_supervised"}
+        Decayed statistics of all batches; the last batch alone; the last batch's classes (whatever the assigner).
+    enabled : bool
+        Off by default: then `update` returns ``{}``, and nothing is computed or written.
+    log_dir : path, optional
+        Where `log_step` writes ``mixture.csv``, ``mixture_diagnostics.csv`` and scores. Default: nowhere.
+    is_main : bool
+        Whether this process is the one that writes.
+    on_row : callable, optional
+        Gets each logged row, a dict of numbers and the names of the alarms: for TensorBoard, a tracker, a list.
+    **options
+        ema_decay, store_scores, scores_mode, cross_rank, max_assign_iters, covariance, reseed, log_every,
+        diagnostics_every, validate_labels, ignore_index, on_error, seed, group_rows: see `MixtureSettings`.
+
+    Raises
+    ------
+    ArgumentError
+        An unknown option or value, or a folder that cannot be written or belongs to another K: before any training.
+
+    Notes
+    -----
+    float32 on the embeddings' device, also inside autocast and for half precision; float64 for float64. No gradient
+    is followed, and the global random state is not touched: training is the same to the last bit.
+    """
+
+    def __init__(
+        self,
+        K: int = 8,
+        *,
+        log_dir: str | os.PathLike[str] | None = None,
+        is_main: bool = True,
+        on_row: Callable[[dict[str, Any]], None] | None = None,
+        **options: Any,
+    ) -> None:
+        settings = MixtureSettings.parse({"K": K, **options})
+        self._start(settings, log_dir, is_main, on_row)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: MixtureSettings,
+        *,
+        log_dir: str | os.PathLike[str] | None = None,
+        is_main: bool = True,
+        on_row: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Self:
+        """The estimator that a `runtime.mixture` section asks for."""
+        return cls(**settings.model_dump(), log_dir=log_dir, is_main=is_main, on_row=on_row)
+
+    def _start(
+        self,
+        settings: MixtureSettings,
+        log_dir: str | os.PathLike[str] | None,
+        is_main: bool,
+        on_row: Callable[[dict[str, Any]], None] | None,
+    ) -> None:
+        self.settings = settings
+        self.enabled = settings.enabled
+        self.is_main = is_main
+        self._on_row = on_row
+        self._form = _FORMS[settings.covariance]
+        is_stream = settings.mode == "ema"
+        self._accumulator = accumulators.decay(settings.ema_decay) if is_stream else accumulators.LATEST
+        self._uses_labels = "label_supervised" in (settings.mode, settings.assigner)
+        self._write_errors = 0
+        self._warned: set[str] = set()
+        self._files = self._open(log_dir) if self.enabled and is_main and log_dir is not None else None
+        self.reset()
+        if self.enabled and settings.cross_rank:
+            _check_single_process()
+
+    def _open(self, log_dir: str | os.PathLike[str]) -> RunFiles:
+        settings = self.settings
+        scores = settings.scores_mode if settings.store_scores else None
+        return RunFiles(log_dir, settings.K, diagnostics=readings.COLUMNS, scores=scores)
+
+    @property
+    def K(self) -> int:
+        """The number of components."""
+        return self.settings.K
+
+    def reset(self) -> None:
+        """Forget all statistics; files stay."""
+        self._state: State | None = None
+        self._last: Last | None = None
+        self._snapshot: Snapshot | None = None
+        self._clock = Clock()
+        self._buffers: dict[str, Tensor] = {}
+
+    # ----------------------------------------------------------------------------------------- update
+
+    def update(self, embeddings: Tensor, labels: Any = None) -> Snapshot | dict[str, Any]:
+        """Fold a batch into the statistics.
+
+        Parameters
+        ----------
+        embeddings : Tensor [N, D]
+            Rows that are not finite are dropped and counted.
+        labels : Tensor [N], optional
+            Integers 0 to K − 1, or ``ignore_index``; needed, and looked at, only where labels assign.
+
+        Returns
+        -------
+        Snapshot
+            pi, mu, Sigma, B, R, valid; ``{}`` if disabled.
+
+        Raises
+        ------
+        ArgumentError
+            Embeddings or labels of a wrong shape or kind, a label out of range: the state is as it was.
+        DataError
+            A batch without a usable row, with on_error="raise" only.
+        """
+        if not self.enabled:
+            return {}
+        x = check_embeddings(embeddings, None if self._state is None else self._state.mean.shape[1])
+        with exactly(x):
+            return self._update(x, labels)
+
+    def _update(self, x: Tensor, labels: Any) -> Snapshot | dict[str, Any]:
+        labelled = self._check_labels(x, labels) if self._uses_labels else None
+        if not x.shape[0]:
+            return self._no_rows("embeddings has no rows", self._state_for(x), x)
+        before, may_read = self._state_for(x), self._may_read(x)
+        batch = judge(x, before.mean.dtype, may_read, self._memory("rows", x.shape, before.mean))
+        state, index, ignored = self._assign(before, batch, labelled, may_read)
+        counts: dict[str, Tensor | None] = {"rows_dropped": batch.dropped, "rows_ignored": ignored}
+        if self._knows_no_row(batch, index, may_read):
+            what = "embeddings has no row that is finite" + " and has a label" * bool(labelled)
+            return self._no_rows(what, replace(before, counts=before.count(**counts)), x)
+        if batch.is_live is not None and may_read:
+            self._warn_of_rows()
+        return self._fold(state, batch, index, counts, may_read)
+
+    def _check_labels(self, x: Tensor, labels: Any) -> tuple[Tensor, Tensor | None]:
+        options = self.settings
+        return check_labels(
+            labels, len(x), options.K, options.ignore_index, options.validate_labels, x.device
+        )
+
+    def _state_for(self, x: Tensor) -> State:
+        if self._state is None:
+            return State.empty(self.settings.K, x.shape[1], self._form, _real(x), x.device)
+        return self._state if self._state.mass.device == x.device else self._state.to(x.device)
+
+    def _may_read(self, x: Tensor) -> bool:
+        """Whether the host may look at values: free on a CPU, a wait anywhere else."""
+        grouped = self.settings.group_rows
+        return x.device.type == "cpu" if grouped is None else grouped
+
+    def _memory(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor | None:
+        """Rows to write into, kept from update to update: on a CPU fresh pages cost more than what is done to them."""
+        if like.device.type != "cpu":
+            return None
+        kept = self._buffers.get(name)
+        if kept is None or kept.shape != shape or kept.dtype != like.dtype:
+            kept = self._buffers[name] = torch.empty(shape, dtype=like.dtype)
+        return kept
+
+    def _assign(
+        self, state: State, batch: Batch, labelled: tuple[Tensor, Tensor | None] | None, may_read: bool
+    ) -> tuple[State, Tensor, Tensor | None]:
+        """The component of each row, K for a row of none; and how many rows were without a label."""
+        if labelled is None:
+            state, index = online_kmeans.assign(state, batch, self.settings, self._clock.calls, may_read)
+            return state, index, None
+        index, ignored = labelled
+        if batch.is_live is not None:
+            index = torch.where(batch.is_live, index, self.settings.K)
+        return state, index, ignored
+
+    def _knows_no_row(self, batch: Batch, index: Tensor, may_read: bool) -> bool:
+        """Whether there is no row to fold in, where that may be read or must be judged; elsewhere it adds nothing."""
+        is_judged = may_read or self.settings.on_error == "raise"
+        may_be = batch.is_live is not None or self._uses_labels
+        return is_judged and may_be and bool(index.min() == self.settings.K)
+
+    def _no_rows(self, what: str, state: State, x: Tensor) -> Snapshot:
+        """A batch without a row to fold in: counted, and no step."""
+        if self.settings.on_error == "raise":
+            raise DataError(f"{what}; wanted at least one that can be used")
+        self._warn("rows", f"{what}: such batches are left out and counted (this is said once)")
+        self._state, self._last = state, None  # the last batch's memory may have been written over
+        return self._see(torch.full((x.shape[0],), self.settings.K, device=x.device))
+
+    def _fold(
+        self, state: State, batch: Batch, index: Tensor, counts: dict[str, Tensor | None], may_read: bool
+    ) -> Snapshot:
+        memory = self._memory("groups", (index.shape[0] + self.settings.K, batch.x.shape[1]), state.mean)
+        rows = rows_of(batch.x, index, self.settings.K, self._form, may_read, memory)
+        self._last = Last(batch, index, rows.mass, rows.mean)
+        rows = rows.about(batch.centre)
+        after = self._accumulator.fold(state.moments(self._form), rows)
+        had_rows = rows.mass.sum() > 0
+        self._state = State(
+            after.mass,
+            after.mean,
+            after.covariance,
+            seen=state.seen | (rows.mass > 0),
+            previous=torch.where((state.seen & had_rows)[:, None], state.mean, after.mean),
+            **self._centroids(state, rows),
+            starving=state.starving,
+            collapsed_for=torch.where(had_rows, _collapsed_for(state, batch), state.collapsed_for),
+            counts=state.count(updates=had_rows, **counts),
+        )
+        self._clock = replace(self._clock, calls=self._clock.calls + 1)
+        return self._see(index)
+
+    def _centroids(self, state: State, rows: AssignedRows | GroupedRows) -> dict[str, Tensor]:
+        """The k-means assigner's part: centroids fold as the means do, but anew from where they were re-seeded."""
+        centroid, mass, recent = state.centroid, state.centroid_mass, state.recent
+        if not self._uses_labels:
+            centroid, mass = self._accumulator.move(centroid, mass, rows)
+            recent = recent + rows.mass
+        return {"centroid": centroid, "centroid_mass": mass, "recent": recent, "started": state.started}
+
+    def _see(self, index: Tensor) -> Snapshot:
+        assert self._state is not None
+        self._snapshot = Snapshot(self._state.moments(self._form), self._state.seen, index)
+        return self._snapshot
+
+    def compute(self) -> Snapshot | dict[str, Any]:
+        """The mixture now, as the last `update` returned it; ``{}`` before the first batch."""
+        return self._snapshot if self._snapshot is not None else {}
+
+    # ---------------------------------------------------------------------------------------- numbers
+
+    def summary(self) -> dict[str, float]:
+        """What the statistics say of the network, as numbers; ``{}`` before the first row.
+
+        Of the decayed statistics: trace_B, opnorm_B, trace_W (squared units of the embeddings), r_squared =
+        tr B/(tr B + tr W), stable_rank = tr B/‖B‖, effective_rank, nc1 = tr(Σ_W B⁺)/K, entropy_pi (nats),
+        valid_components, drift (of the means in the last update, in units of √(total trace)). The same of the last
+        batch alone with the prefix ``batch_``, and batch_spread = total trace/E‖x‖². Counts: updates, rows_dropped,
+        rows_ignored, reseeded, collapsed_for, write_errors. A ratio without meaning is NaN.
+        """
+        return self._numbers(spectrum=True) if self._state is not None else {}
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The alarms that are on now: complete_collapse, low_rank_collapse, no_class_structure.
+
+        None before 30 updates. The effective rank is the last one found, if it is not older than
+        ``diagnostics_every`` updates.
+        """
+        if self._state is None:
+            return ()
+        return self._find_alarms(self._numbers(spectrum=self._clock.calls >= self._clock.due))
+
+    def _numbers(self, spectrum: bool) -> dict[str, float]:
+        state, last = self._state, self._last
+        assert state is not None
+        with exactly(state.mean):
+            host = readings.collect(state, self._form, last, spectrum)
+        found = readings.numbers(host, self.settings.K, state.mean.dtype)
+        if spectrum:
+            name = "effective_rank" if self._form is DENSE else "batch_effective_rank"
+            self._clock = replace(self._clock, rank=found[name])
+        if found["rows_dropped"]:
+            self._warn_of_rows()
+        return found | {"write_errors": float(self._write_errors)}
+
+    def _find_alarms(self, numbers: Mapping[str, float]) -> tuple[Alarm, ...]:
+        assert self._state is not None
+        judged = {**numbers, "alarm_rank": self._clock.rank}
+        return find_alarms(judged, self.settings.K, self._state.mean.shape[1], self._uses_labels)
+
+    # -------------------------------------------------------------------------------------------- log
+
+    def log_step(self, step: int, epoch: int = 0, stats: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write a row about the statistics as they are now, if there was an update since the last one.
+
+        Parameters
+        ----------
+        step : int
+            Rows of this step and of later ones that are there already (an interrupted run's) are replaced.
+        epoch : int
+        stats : Snapshot, optional
+            What `update` returned; ``{}`` is ignored. Default: the last snapshot.
+
+        Returns
+        -------
+        dict
+            The row that ``on_row`` gets; ``{}`` if none was written.
+        """
+        if not self._is_time_to_log(step, stats):
+            return {}
+        row = {"step": int(step), "epoch": int(epoch), "K": self.settings.K, **self._row()}
+        with self._survive("on_row"):
+            if self._on_row is not None:
+                self._on_row(dict(row))
+        with self._survive("log_dir"):
+            if self._files is not None:
+                self._write(row)
+        return row
+
+    def _is_time_to_log(self, step: int, stats: Mapping[str, Any] | None) -> bool:
+        is_wanted = self.enabled and self.is_main and step % self.settings.log_every == 0
+        is_new = self._state is not None and self._clock.calls > self._clock.logged
+        return is_wanted and is_new and (stats is None or len(stats) > 0)
+
+    def _row(self) -> dict[str, Any]:
+        clock = self._clock
+        is_due = clock.calls >= clock.due
+        found = self._numbers(spectrum=is_due)
+        due = clock.calls + self.settings.diagnostics_every if is_due else clock.due
+        self._clock = replace(self._clock, logged=clock.calls, due=due)
+        return {**found, "alarms": ";".join(alarm.name for alarm in self._find_alarms(found))}
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        assert self._files is not None
+        scores = self._snapshot.R if self.settings.store_scores and self._snapshot is not None else None
+        more = {name: row[name] for name in readings.COLUMNS}
+        host = None if scores is None else scores.cpu()
+        self._files.write(row["step"], row["epoch"], row, more, host)
+
+    @contextmanager
+    def _survive(self, what: str) -> Iterator[None]:
+        """A disk that is full does not stop the training: it is said once, and counted."""
+        try:
+            yield
+        except OSError as error:
+            if self.settings.on_error == "raise":
+                raise
+            self._write_errors += 1
+            self._warn(
+                "write", f"{what}: {error}; the run goes on, and failed rows are counted (this is said once)"
+            )
+
+    def _warn_of_rows(self) -> None:
+        self._warn(
+            "rows",
+            "embeddings has rows that are not finite: they are left out and counted (this is said once)",
+        )
+
+    def _warn(self, about: str, message: str) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            warnings.warn(message, StreamWarning, stacklevel=2)
+
+    # ------------------------------------------------------------------------------------------ state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next updates and rows depend on: tensors and plain numbers, for ``torch.save``."""
+        tensors = {} if self._state is None else self._state.tensors()
+        features = None if self._state is None else self._state.mean.shape[1]
+        return {
+            "format": _FORMAT,
+            "K": self.settings.K,
+            "D": features,
+            "covariance": self.settings.covariance,
+            "clock": asdict(self._clock),
+            "write_errors": self._write_errors,
+            "tensors": dict(tensors),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, bitwise as if there had been no break (on the same machine).
+
+        Raises
+        ------
+        ArgumentError
+            If it is no such state, or one of another K, D or kind of covariance; the estimator is as it was.
+        """
+        tensors = check_state(state, _FORMAT, self.settings, self._state)
+        self._state = State(**tensors) if tensors else None
+        self._clock = Clock(**state["clock"])
+        self._write_errors = int(state["write_errors"])
+        self._last = self._snapshot = None
+        if self._state is not None:
+            self._see(torch.empty(0, dtype=torch.int64, device=self._state.mass.device))
+
+    # -------------------------------------------------------------------------------------------- end
+
+    def close(self) -> None:
+        """Finish the files; further rows are not written."""
+        files, self._files = self._files, None
+        with self._survive("log_dir"):
+            if files is not None:
+                files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        options, seen = self.settings, f"updates={self._clock.calls}" if self.enabled else "disabled"
+        return f"MixtureStats(K={options.K}, mode={options.mode!r}, assigner={options.assigner!r}, {seen})"
+
+
+def _real(x: Tensor) -> torch.dtype:
+    """float64 for float64, float32 for every other kind."""
+    return torch.float64 if x.dtype is torch.float64 else torch.float32
+
+
+def _collapsed_for(state: State, batch: Batch) -> Tensor:
+    """Updates running in which hardly anything of E‖x‖² was spread."""
+    return (state.collapsed_for + 1) * (batch.total < COLLAPSED_SHARE * batch.energy)
+
+
+def _check_single_process() -> None:
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+        raise ArgumentError(
+            f"cross_rank is True in a group of {distributed.get_world_size()} processes; wanted False: statistics over "
+            "several processes are not there yet"
+        )

@@ -1,0 +1,103 @@
+"""What one update gives back: the mixture at that moment, readable as keys and as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mixturelab.model import linalg
+from mixturelab.model.assigned import one_hot
+from mixturelab.model.forms import SCALAR
+from mixturelab.model.suffstats import Moments
+
+_KEYS = ("pi", "mu", "Sigma", "B", "R", "valid")
+
+
+class Snapshot(Mapping[str, Any]):
+    """A mixture of embeddings after an update; it does not change when the estimator goes on.
+
+    Keys and attributes: ``pi`` [K], ``mu`` [K, D], ``Sigma`` [K, D, D] ([K, D] for covariance="diag", None for
+    "none"), ``B`` [D, D], ``R`` [N, K] and ``valid`` [K]. What is not asked for is not computed.
+    """
+
+    def __init__(self, moments: Moments, valid: Bool[Tensor, "K"], index: Tensor) -> None:
+        self._moments = moments
+        self._index = index
+        self.valid = valid
+
+    @cached_property
+    def pi(self) -> Float[Tensor, "K"]:
+        """The components' shares of the rows: ≥ 0, they sum to one."""
+        return mixing_weights(self._moments.mass)
+
+    @property
+    def mu(self) -> Float[Tensor, "K D"]:
+        """The means; zeros for a component never seen."""
+        return self._moments.mean
+
+    @cached_property
+    def Sigma(self) -> Tensor | None:
+        """The covariances about the means (divided by the number of rows); symmetric to the last bit."""
+        form, covariance = self._moments.form, self._moments.covariance
+        if form is SCALAR:
+            return None
+        return linalg.symmetric(covariance) if form.is_matrix else covariance
+
+    @cached_property
+    def B(self) -> Float[Tensor, "D D"]:
+        """The covariance between components, Σ π(μ − μ̄)(μ − μ̄)ᵀ with μ̄ = Σ πμ."""
+        with exactly(self.mu):
+            spread = scaled_offsets(self.pi, self.mu)
+            return linalg.symmetric(spread.mT @ spread)
+
+    @cached_property
+    def R(self) -> Float[Tensor, "N K"]:
+        """The batch's responsibilities, 0 or 1; a row that was dropped has zeros only."""
+        return one_hot(self._index, len(self.valid), self.mu.dtype).mT.contiguous()
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in _KEYS:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KEYS)
+
+    def __len__(self) -> int:
+        return len(_KEYS)
+
+    def __repr__(self) -> str:
+        k, d = self.mu.shape
+        return f"Snapshot(K={k}, D={d}, rows={len(self._index)})"
+
+
+def mixing_weights(mass: Float[Tensor, "K"]) -> Float[Tensor, "K"]:
+    """π_k = N_k / Σ_j N_j."""
+    total = mass.sum()
+    return mass / torch.where(total > 0, total, 1.0)
+
+
+def scaled_offsets(pi: Float[Tensor, "K"], mu: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
+    """√π_k (μ_k − μ̄): the rows whose products are B (over components) and its Gram matrix (over features)."""
+    # About one of the means first: the mean of means far from zero is rounded, and equal means give zero.
+    centred = mu - mu.index_select(0, pi.argmax()[None])
+    return (centred - pi @ centred) * pi.sqrt()[:, None]
+
+
+@contextmanager
+def exactly(like: Tensor) -> Iterator[None]:
+    """No gradients and no autocast, and ordinary tensors within inference mode: wherever this is called from."""
+    kind = like.device.type
+    with ExitStack() as contexts:  # entered only where they change something: this runs at every update
+        contexts.enter_context(torch.no_grad())
+        if torch.is_inference_mode_enabled():
+            contexts.enter_context(torch.inference_mode(False))
+        if torch.is_autocast_enabled(kind):
+            contexts.enter_context(torch.autocast(device_type=kind, enabled=False))
+        yield

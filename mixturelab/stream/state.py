@@ -1,0 +1,160 @@
+"""The state of a streaming mixture: tensors that are replaced, never changed, so that a snapshot stays what it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mixturelab.exceptions import ArgumentError
+from mixturelab.model.forms import Form
+from mixturelab.model.suffstats import Moments
+from mixturelab.stream.batch import Batch
+from mixturelab.stream.config import MixtureSettings
+
+# Batches with a live row; rows that are not finite; rows without a label; centroids that were moved.
+COUNTS = ("updates", "rows_dropped", "rows_ignored", "reseeded")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything that the next update depends on.
+
+    Attributes
+    ----------
+    mass, mean, covariance : Tensor
+        The moments so far.
+    seen : Tensor [K]
+        Components that ever had a row.
+    previous : Tensor [K, D]
+        The means before the last update (of a component that was new then, its own).
+    centroid, centroid_mass : Tensor [K, D], [K]
+        What the k-means assigner compares with: the means, begun afresh where a component was re-seeded.
+    started : Tensor [K]
+        Components that have a centroid.
+    starving : Tensor [K]
+        Components found dead at the last decision.
+    recent : Tensor [K]
+        Rows of each component since then.
+    collapsed_for : Tensor
+        Updates running whose batch had no spread to speak of.
+    counts : Tensor [4]
+        As `COUNTS` names them.
+    """
+
+    mass: Tensor
+    mean: Tensor
+    covariance: Tensor
+    seen: Tensor
+    previous: Tensor
+    centroid: Tensor
+    centroid_mass: Tensor
+    started: Tensor
+    starving: Tensor
+    recent: Tensor
+    collapsed_for: Tensor
+    counts: Tensor
+
+    @classmethod
+    def empty(
+        cls, n_components: int, n_features: int, form: Form, dtype: torch.dtype, device: torch.device
+    ) -> State:
+        """Before the first row."""
+        real: dict[str, Any] = dict(dtype=dtype, device=device)
+        mean = torch.zeros(n_components, n_features, **real)
+        no = torch.zeros(n_components, dtype=torch.bool, device=device)
+        none = torch.zeros((), dtype=torch.int64, device=device)
+        moments = Moments.empty(mean, form)
+        return cls(
+            mass=moments.mass, mean=mean, covariance=moments.covariance, seen=no, previous=mean,
+            centroid=mean, centroid_mass=moments.mass, started=no, starving=no, recent=moments.mass,
+            collapsed_for=none, counts=none.new_zeros(len(COUNTS)),
+        )  # fmt: skip
+
+    def moments(self, form: Form) -> Moments:
+        """The mixture's moments."""
+        return Moments(self.mass, self.mean, self.covariance, form)
+
+    def count(self, **more: Tensor | None) -> Tensor:
+        """The counts with more of some; None is none."""
+        counts = self.counts.clone()
+        for number, name in enumerate(COUNTS):
+            added = more.get(name)
+            if added is not None:
+                counts[number] += added
+        return counts
+
+    def to(self, device: torch.device) -> State:
+        """The same on another device."""
+        return replace(self, **{name: value.to(device) for name, value in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Last:
+    """The last batch that was folded in: what the batch's own numbers are made of.
+
+    Attributes
+    ----------
+    batch : Batch
+    index : Tensor [N]
+        The component of each row.
+    mass, mean : Tensor [K], [K, D]
+        Of the batch, about its centre.
+    """
+
+    batch: Batch
+    index: Tensor
+    mass: Tensor
+    mean: Tensor
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What the host counts: the same wherever the tensors live.
+
+    Attributes
+    ----------
+    calls : int
+        Updates that were folded in.
+    logged : int
+        How many of them the last row knew of.
+    due : int
+        From which update on the next eigenvalues are wanted.
+    rank : float
+        The effective rank found last, which the alarm judges by.
+    """
+
+    calls: int = 0
+    logged: int = 0
+    due: int = 0
+    rank: float = math.nan
+
+
+def check_state(
+    saved: Mapping[str, Any], version: int, settings: MixtureSettings, current: State | None
+) -> dict[str, Tensor]:
+    """The tensors of a saved state that fits these settings and, if there is one, the current state.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    missing = {"format", "K", "D", "covariance", "clock", "write_errors", "tensors"} - set(saved)
+    if missing:
+        raise ArgumentError(f"state lacks {sorted(missing)}; wanted what state_dict() gives")
+    features = saved["D"] if current is None else current.mean.shape[1]
+    wanted = {"format": version, "K": settings.K, "covariance": settings.covariance, "D": features}
+    if saved["D"] is None:  # saved before the first row: it fits any D
+        wanted["D"] = None
+    for name, value in wanted.items():
+        if saved[name] != value:
+            raise ArgumentError(f"state has {name} = {saved[name]!r}; wanted {value!r}, as the estimator has")
+    return dict(saved["tensors"])
