@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 __all__ = [
     "append",
+    "append_at",
     "remove_leftovers",
     "replacing",
     "set_aside",
@@ -159,6 +160,9 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
 
 # -------------------------------------------------------------------------------------------------- growing
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
 def append(path: str | os.PathLike[str], record: bytes) -> int:
     """Add a record to the end of a file, which is made if need be: the whole record or, on an error, none of it.
 
@@ -179,14 +183,37 @@ def append(path: str | os.PathLike[str], record: bytes) -> int:
     ------
     OSError
     """
-    with open(path, "ab", buffering=0) as file:
-        start = os.fstat(file.fileno()).st_size
-        try:
-            _write_whole(file.fileno(), record)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.ftruncate(file.fileno(), start)
-            raise
+    with _opened(path) as descriptor:
+        return _append(descriptor, record, os.fstat(descriptor).st_size)
+
+
+def append_at(path: str | os.PathLike[str], record: bytes, expected: int) -> int | None:
+    """The same if the file has the size that is expected; None, and nothing written, if it has another.
+
+    Raises
+    ------
+    OSError
+    """
+    with _opened(path) as descriptor:
+        return _append(descriptor, record, expected) if os.fstat(descriptor).st_size == expected else None
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
+    descriptor = os.open(path, _APPEND, 0o666)  # not a file object: this runs at every step of a training
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _append(descriptor: int, record: bytes, start: int) -> int:
+    try:
+        _write_whole(descriptor, record)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, start)
+        raise
     return start + len(record)
 
 

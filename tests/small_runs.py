@@ -5,7 +5,7 @@ import numpy as np
 from mixturelab.simclr.config import RunConfig
 from mixturelab.simclr.data import ImageSet, image_set
 
-N_IMAGES, N_CLASSES, PER_EPOCH = 40, 4, 5
+N_IMAGES, N_CLASSES, PER_EPOCH, N_STEPS = 40, 4, 5, 10
 
 
 def small_data(seed: int = 0, labels: bool = True) -> ImageSet:

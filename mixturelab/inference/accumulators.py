@@ -47,24 +47,35 @@ class Accumulator:
         A component without rows in the batch keeps its mean and covariance to the last bit; a batch without any
         row at all changes nothing.
         """
-        mass, share = self.shares(state.mass, batch.mass)
+        mass, share = self.shares(state.mass, batch)
         covariance = batch.blend(state.covariance, share, batch.mean - state.mean, state.form)
         return Moments(mass, _between(state.mean, batch.mean, share), covariance, state.form)
 
-    def shares(
-        self, mass: Float[Tensor, "K"], count: Float[Tensor, "K"]
-    ) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
+    def shares(self, mass: Float[Tensor, "K"], batch: Batch) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
         """The new mass, and how much of it the batch is, component by component."""
+        counts = getattr(batch, "counts", None)
+        if counts is not None:
+            return self._shares_on_host(mass, counts)
+        count = batch.mass
         added = self.gain * count
         kept = torch.where(count.sum() > 0, self.keep * mass, mass)
         total = torch.threshold(kept + added, NO_MASS, 0.0)
         return total, added / total.clamp(min=NO_MASS)
 
+    def _shares_on_host(self, mass: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """The same where the counts are known: a few numbers are quicker in Python than as tensors."""
+        masses = mass.tolist()
+        keep = self.keep if any(counts[: len(masses)]) else 1.0
+        totals = [keep * old + self.gain * count for old, count in zip(masses, counts, strict=False)]
+        totals = [total if total >= NO_MASS else 0.0 for total in totals]
+        shares = [self.gain * n / total if n else 0.0 for n, total in zip(counts, totals, strict=False)]
+        return mass.new_tensor(totals), mass.new_tensor(shares)
+
     def move(
         self, mean: Float[Tensor, "K D"], mass: Float[Tensor, "K"], batch: Batch
     ) -> tuple[Float[Tensor, "K D"], Float[Tensor, "K"]]:
         """Means and masses alone, folded in the same way."""
-        total, share = self.shares(mass, batch.mass)
+        total, share = self.shares(mass, batch)
         return _between(mean, batch.mean, share), total
 
 

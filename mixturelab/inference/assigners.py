@@ -16,27 +16,31 @@ from mixturelab.model.assigned import class_means
 
 
 def nearest(
-    x: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"], started: Bool[Tensor, "K"]
+    x: Float[Tensor, "N D"], centroids: Float[Tensor, "K D"], started: Bool[Tensor, "K"] | None = None
 ) -> Int[Tensor, "N"]:
-    """The component whose centroid is nearest, among those that have started.
+    """The component whose centroid is nearest, among those that have started (None: all have).
 
     ½‖c‖² − x·c orders the centroids as ‖x − c‖² does; x must be near the origin, or digits are lost.
     """
-    half = torch.where(started, 0.5 * torch.linalg.vecdot(centroids, centroids), math.inf)
+    squares = torch.linalg.vecdot(centroids, centroids)
+    if started is not None:
+        squares = torch.where(started, squares, math.inf)
     # Components first: the smallest of K long rows is found several times faster than that of N short ones.
-    return torch.addmm(half[:, None], centroids, x.mT, alpha=-1).min(0).indices
+    return torch.addmm(squares[:, None], centroids, x.mT, beta=0.5, alpha=-1).min(0).indices
 
 
 def lloyd(
     x: Float[Tensor, "N D"],
     is_live: Bool[Tensor, "N"] | None,
     centroids: Float[Tensor, "K D"],
-    started: Bool[Tensor, "K"],
+    started: Bool[Tensor, "K"] | None,
     iterations: int,
+    may_read: bool = False,
 ) -> Int[Tensor, "N"]:
     """Assign, move the centroids to their rows' means, assign again: as many assignments as iterations.
 
-    A centroid without rows stays where it is. Rows that are not live belong to no component.
+    A centroid without rows stays where it is. Rows that are not live belong to no component. With ``may_read`` the
+    host looks whether there is such a centroid.
 
     References
     ----------
@@ -45,7 +49,10 @@ def lloyd(
     index = _live_only(nearest(x, centroids, started), is_live, centroids.shape[0])
     for _ in range(iterations - 1):
         count, mean = class_means(x, index, centroids.shape[0])
-        centroids = torch.where((count > 0)[:, None], mean, centroids)
+        if may_read and 0.0 not in count.tolist():
+            centroids = mean
+        else:
+            centroids = torch.where((count > 0)[:, None], mean, centroids)
         index = _live_only(nearest(x, centroids, started), is_live, centroids.shape[0])
     return index
 

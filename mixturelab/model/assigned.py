@@ -6,6 +6,7 @@ group is multiplied with itself. Where reading would stop the device, the same s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,45 +59,76 @@ class AssignedRows:
 
 @dataclass(frozen=True, eq=False)
 class GroupedRows:
-    """The same, sorted by component: group k is rows ``ends[k−1]:ends[k]`` and ends in a spare row.
+    """The same for the dense form on a CPU: the rows are sorted by component when they are multiplied.
 
     Attributes
     ----------
     mass : Tensor [K]
     mean : Tensor [K, D]
-    residual : Tensor [N + K, D]
-        Rows about their component's mean, and one row to each group for what `blend` adds.
-    groups : tuple of int
-        The length of each group, its spare row included; the rows of no component come after them.
-    last : Tensor [K]
-        Where the spare rows are.
+    counts : tuple of int
+        How many rows each component has, and last how many have none.
+    index : Tensor [N]
+        The component of each row.
+    within : Tensor [K, D]
+        The components' means in the rows' own coordinates.
+    memory : Memory
+        Holds the rows.
     """
 
     mass: Tensor
     mean: Tensor
-    residual: Tensor
-    groups: tuple[int, ...]
-    last: Tensor
+    counts: tuple[int, ...]
+    index: Tensor
+    within: Tensor
+    memory: Memory
 
     def about(self, centre: Float[Tensor, "D"]) -> GroupedRows:
         """The same rows in coordinates whose zero was the centre."""
-        return replace(self, mean=self.mean + centre)
+        moved = self.mean + centre
+        return GroupedRows(self.mass, moved, self.counts, self.index, self.within, self.memory)
 
     def blend(
         self, covariance: Tensor, share: Float[Tensor, "K"], shift: Float[Tensor, "K D"], form: Form
     ) -> Tensor:
-        """(1−f)·Σ + f·C + f(1−f)·δδᵀ, as `Moments.blend`: each group times itself, δ as one row more."""
-        spare = shift * (self.mass * (1 - share)).sqrt()[:, None]
-        self.residual.index_copy_(0, self.last, spare)
+        """(1−f)·Σ + f·C + f(1−f)·δδᵀ, as `Moments.blend`: each group times itself, and δ as one row more of it."""
         shares, new = share.tolist(), torch.empty_like(covariance)
-        parts = zip(shares, covariance.unbind(), new.unbind(), self.residual.split(self.groups), strict=False)
-        for f, old_k, new_k, rows in parts:  # the rows of no component, if any, come last and are left over
+        lengths = [math.sqrt(n * (1 - f)) for n, f in zip(self.counts, shares, strict=False)]
+        torch.mul(shift, shift.new_tensor(lengths)[:, None], out=self.memory.spare)
+        groups = self.memory.sort(self.index, self.counts)
+        parts = zip(shares, covariance.unbind(), new.unbind(), self.within.unbind(), groups, strict=False)
+        for f, old_k, new_k, mean_k, rows in parts:  # the group of no component, the last, is left over
             if f == 0:
                 new_k.copy_(old_k)
             else:
-                gain = f / (rows.shape[0] - 1)
-                torch.addmm(old_k, rows.mT, rows, beta=1 - f, alpha=gain, out=new_k)
+                rows[:-1].sub_(mean_k)
+                torch.addmm(old_k, rows.mT, rows, beta=1 - f, alpha=f / (rows.shape[0] - 1), out=new_k)
         return new
+
+
+class Memory:
+    """Room for N rows and K spare ones, unsorted and sorted, used again and again: fresh pages cost more than sums.
+
+    Attributes
+    ----------
+    rows : Tensor [N, D]
+    spare : Tensor [K, D]
+    """
+
+    def __init__(self, n_rows: int, n_components: int, like: Tensor) -> None:
+        self._all = like.new_empty(n_rows + n_components, like.shape[-1])
+        self._sorted = torch.empty_like(self._all)
+        self._components = torch.arange(n_components, device=like.device)
+        self.rows, self.spare = self._all[:n_rows], self._all[n_rows:]
+
+    def fits(self, n_rows: int, like: Tensor) -> bool:
+        """Whether it has the size and kind that is wanted."""
+        return self.rows.shape == (n_rows, like.shape[-1]) and self.rows.dtype == like.dtype
+
+    def sort(self, index: Int[Tensor, "N"], counts: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """The rows of each component together, each group ended by its spare row; those of no component come last."""
+        order = torch.argsort(torch.cat([index, self._components]), stable=True)
+        torch.index_select(self._all, 0, order, out=self._sorted)
+        return self._sorted.split([count + 1 for count in counts[:-1]] + [counts[-1]])
 
 
 def assign_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> AssignedRows:
@@ -110,33 +142,21 @@ def assign_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: 
     return AssignedRows(mass, mean, x - own.index_select(0, index), weights)
 
 
-def group_rows(
-    x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int, out: Tensor | None = None
-) -> GroupedRows:
-    """The same by sorting, for the dense form on a device whose counts can be read at no cost.
-
-    ``out`` is memory for the N + K sorted rows: fresh pages cost more than the arithmetic on them.
-    """
-    mass, mean = class_means(x, index, n_components)
-    keys = torch.cat([index, torch.arange(n_components)])  # the spare rows come last in their groups
-    order = torch.argsort(keys, stable=True).clamp_(max=x.shape[0] - 1)
-    rows = torch.index_select(x, 0, order, out=out)
-    counts = torch.bincount(keys, minlength=n_components + 1)
-    groups = tuple(counts.tolist())
-    for mean_k, group in zip(mean.unbind(), rows.split(groups), strict=False):
-        group.sub_(mean_k)
-    return GroupedRows(mass, mean, rows, groups, counts[:n_components].cumsum(0) - 1)
+def group_rows(index: Int[Tensor, "N"], n_components: int, memory: Memory) -> GroupedRows:
+    """The same for the rows in memory, on a device whose counts can be read at no cost."""
+    mass, mean = class_means(memory.rows, index, n_components)
+    counts = tuple(int(count) for count in mass.tolist())
+    return GroupedRows(mass, mean, (*counts, index.shape[0] - sum(counts)), index, mean, memory)
 
 
 def class_means(
     x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int
 ) -> tuple[Float[Tensor, "K"], Float[Tensor, "K D"]]:
     """How many rows each component has, and their mean (zero if there are none)."""
-    if (
-        x.device.type == "cpu"
-    ):  # adding rows where they belong reads them once; in parallel its order would vary
-        mass = x.new_zeros(n_components + 1).index_add_(0, index, x.new_ones(x.shape[0]))[:n_components]
+    if x.device.type == "cpu":  # each row is added where it belongs; in parallel the order of sums would vary
         total = x.new_zeros(n_components + 1, x.shape[1]).index_add_(0, index, x)[:n_components]
+        ones = x.new_ones(x.shape[0])
+        mass = x.new_zeros(n_components + 1).index_add_(0, index, ones)[:n_components]
     else:
         weights = one_hot(index, n_components, x.dtype)
         mass, total = weights.sum(1), weights @ x
@@ -150,14 +170,9 @@ def one_hot(index: Int[Tensor, "N"], n_components: int, dtype: torch.dtype) -> F
 
 
 def rows_of(
-    x: Float[Tensor, "N D"],
-    index: Int[Tensor, "N"],
-    n_components: int,
-    form: Form,
-    grouped: bool,
-    out: Tensor | None = None,
+    x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int, form: Form, memory: Memory | None
 ) -> AssignedRows | GroupedRows:
-    """`group_rows` where that is wanted and pays, `assign_rows` elsewhere."""
-    if grouped and form is DENSE:
-        return group_rows(x, index, n_components, out)
+    """`group_rows` where the rows are in memory for that, `assign_rows` elsewhere."""
+    if memory is not None and form is DENSE:
+        return group_rows(index, n_components, memory)
     return assign_rows(x, index, n_components)

@@ -28,6 +28,10 @@ class Form(ABC):
 
     is_matrix: bool = False  # whether the stored tensor holds square, symmetric matrices
 
+    def __reduce__(self) -> str:
+        """There is one of each form: a copy, or one read from a pickle, is that one."""
+        return type(self).__name__.upper()
+
     @abstractmethod
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Shape of the stored tensor."""

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import chi2
 
 from mixturelab.plot import palette, picture
 from mixturelab.plot.geometry import Array, checked_mass, ellipse, to_numpy
-from mixturelab.plot.labels import listed, percent, plural
+from mixturelab.plot.labels import listed, percent, plural, short
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class _Map:
     shares: Array  # [A], of trace_B
     mass: float
     n_rows: int
+    length: float  # of a row, on average
+
+    @property
+    def reach(self) -> float:
+        """Half the side of a panel: rows and ellipses have room."""
+        live = self.weights > 0
+        ends = np.abs(self.means[live])
+        if self.covariances is not None:
+            ends = ends + np.sqrt(chi2.ppf(self.mass, 2) * self.covariances[live].diagonal(axis1=1, axis2=2))
+        return 1.04 * float(max(np.abs(self.points).max(), ends.max())) or 1.0
 
     @property
     def n_panels(self) -> int:
@@ -73,8 +84,11 @@ def embedding_map(
     view = _map(z, mixture, component, labels, mass, max_points)
     with picture.look():
         figure = picture.new(0.6 + 5.9 * view.n_panels, 6.2)
-        for panel, ax in enumerate(figure.subplots(1, view.n_panels, squeeze=False)[0]):
+        # One scale in all panels: a direction without variance looks like one.
+        panels = figure.subplots(1, view.n_panels, squeeze=False, sharex=True, sharey=True)[0]
+        for panel, ax in enumerate(panels):
             _draw_map(ax, view, 2 * panel)
+            ax.tick_params(labelleft=True)
         figure.suptitle(
             _map_title(view) if title is None else title, x=0.01, ha="left", fontsize=14, fontweight="bold"
         )
@@ -103,6 +117,7 @@ def _map(
         shares=np.clip(values[::-1][:wide], 0, None) / trace,
         mass=checked_mass(mass),
         n_rows=len(rows),
+        length=float(np.linalg.norm(rows, axis=1).mean()),
     )
 
 
@@ -132,7 +147,8 @@ def _draw_map(ax: Axes, view: _Map, first: int) -> None:
     ]
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")
+    ax.set(xlim=(-view.reach, view.reach), ylim=(-view.reach, view.reach))
 
 
 def _draw_rows(ax: Axes, view: _Map, k: int, pair: slice) -> None:
@@ -140,13 +156,13 @@ def _draw_rows(ax: Axes, view: _Map, k: int, pair: slice) -> None:
     kinds = [(look.marker, mine)] if view.labels is None else _glyphs(view.labels, mine)
     for marker, rows in kinds:
         x, y = view.points[rows, pair].T
-        size = 14 if view.labels is None else 26
-        ax.scatter(x, y, marker=marker, s=size, color=look.colour, alpha=0.6, linewidths=0)
+        size = 14 if view.labels is None else 38
+        ax.scatter(x, y, marker=marker, s=size, color=look.colour, alpha=0.7, linewidths=0)
 
 
 def _glyphs(labels: Array, mine: Array) -> list[tuple[str, Array]]:
     """A class is drawn as its number."""
-    return [(f"${label}$", mine & (labels == label)) for label in np.unique(labels[mine])]
+    return [(rf"$\mathbf{{{label}}}$", mine & (labels == label)) for label in np.unique(labels[mine])]
 
 
 def _draw_component(ax: Axes, view: _Map, k: int, pair: slice) -> None:
@@ -169,6 +185,7 @@ def _map_note(view: _Map) -> str:
         parts.append("number: class")
     if view.covariances is not None:
         parts.append(f"ellipse: {percent(view.mass)} of a component")
+    parts.append(f"mean length of a row: {short(view.length)}")
     if len(view.points) < view.n_rows:
         parts.append(f"{len(view.points):,} rows drawn")
     return "; ".join(parts)

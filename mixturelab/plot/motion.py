@@ -151,7 +151,7 @@ def component_images(means: Mapping[str, ArrayLike], shape: tuple[int, int] = (8
     tables = {name: to_numpy(table) for name, table in means.items()}
     n_components = len(next(iter(tables.values())))
     with picture.look():
-        figure = picture.new(0.9 * n_components + 1.3, 0.95 * len(tables) + 0.75)
+        figure = picture.new(0.9 * n_components + 1.1, 0.9 * len(tables) + 0.55)
         ax = figure.subplots()
         for line, table in enumerate(tables.values()):
             for k, mean in enumerate(table):
@@ -330,7 +330,7 @@ def _draw_spread(ax: Axes, stream: _Stream) -> None:
     ax.axhline(_LEAST_SPREAD, color=palette.INK, linestyle=(0, (4, 3)), linewidth=1.2)
     place: dict[str, Any] = {"xytext": (6, 4), "textcoords": "offset points", "fontsize": 11}
     where: dict[str, Any] = {"xycoords": ("axes fraction", "data")}
-    ax.annotate("below: nearly all rows are alike", (0, _LEAST_SPREAD), **where, **place)
+    ax.annotate("below: all rows alike", (0, _LEAST_SPREAD), **where, **place)
     ax.set(ylim=(0, 1.15 * np.nanmax(stream.spread)), ylabel="spread of a batch\n(share of E‖x‖²)")
 
 
@@ -344,9 +344,7 @@ def _draw_events(ax: Axes, stream: _Stream) -> None:
 def _write_events(ax: Axes, stream: _Stream) -> None:
     """Above the first panel, a line each: what happened, and from which step on an alarm is raised."""
     events = [(step, words, palette.INK) for step, words in stream.marks.items()]
-    events += [
-        (first, f"alarm: {name.replace('_', ' ')}", palette.ALARM) for name, first, _ in stream.alarms
-    ]
+    events += [(first, f"alarm: {name.replace('_', ' ')}", palette.ALARM) for name, first, _ in stream.alarms]
     half = (stream.steps[0] + stream.steps[-1]) / 2
     for level, (step, words, colour) in enumerate(sorted(events, reverse=True)):
         ax.annotate(
@@ -380,12 +378,13 @@ def _weight_words(stream: _Stream) -> list[str]:
         return []
     k = int(np.ptp(stream.pi[len(stream.pi) // 8 :], axis=0).argmax())
     low, high = stream.pi[:, k].min(), stream.pi[:, k].max()
-    return [
-        f"The weights of {stream.pi.shape[1]} components as bands; {letter(k)} changes most, from {low:.2f} to {high:.2f}."
-    ]
+    changes = f"{letter(k)} changes most, between {low:.2f} and {high:.2f}"
+    return [f"The weights of {stream.pi.shape[1]} components as bands; {changes}."]
 
 
 def _course(name: str, values: Array) -> str:
     known = values[np.isfinite(values)]
     low, high = short(known.min()), short(known.max())
-    return f"{name} begins at {short(known[0])}, ends at {short(known[-1])}, and lies between {low} and {high}."
+    return (
+        f"{name} begins at {short(known[0])}, ends at {short(known[-1])}, and lies between {low} and {high}."
+    )

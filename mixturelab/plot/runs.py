@@ -42,6 +42,14 @@ class _Curves:
             return np.where(self.trace_b > 0, self.opnorm_b / self.trace_b, np.nan)
 
     @property
+    def first_alarms(self) -> dict[str, float]:
+        """Each alarm with the step at which it was first on."""
+        found: dict[str, float] = {}
+        for name, first, _ in sorted(self.alarms, key=lambda span: span[1]):
+            found.setdefault(name, first)
+        return found
+
+    @property
     def end(self) -> float:
         return float(max([self.first_step + len(self.losses), *self.steps, 1]))
 
@@ -165,9 +173,14 @@ def _draw_traces(ax: Axes, curves: _Curves) -> None:
     for index, (values, name) in enumerate([(curves.trace_b, "trace_B"), (curves.opnorm_b, "opnorm_B")]):
         look = palette.style(index)
         ax.plot(curves.steps, values, color=look.colour, linestyle=look.line, label=name)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.25 * _largest(curves.trace_b))  # room for the legend
     ax.set_ylabel("variance between\ncomponents")
     ax.legend(ncols=2, loc="upper right", handlelength=3)
+
+
+def _largest(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size and known.max() > 0 else 1.0
 
 
 def _draw_ratio(ax: Axes, curves: _Curves) -> None:
@@ -180,7 +193,7 @@ def _draw_ratio(ax: Axes, curves: _Curves) -> None:
 def _draw_rank(ax: Axes, curves: _Curves) -> None:
     known, look = np.isfinite(curves.rank), palette.style(3)
     ax.plot(curves.steps[known], curves.rank[known], color=look.colour, marker=look.marker, markersize=5)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.08 * max(_largest(curves.rank), 1.5 * curves.limits[2]))
     ax.set_ylabel("effective rank\nof all embeddings")
     _draw_limit(ax, curves.limits[2], "below: few directions are left")
 
@@ -215,7 +228,9 @@ def _draw_events(ax: Axes, curves: _Curves) -> None:
 def _write_events(ax: Axes, curves: _Curves) -> None:
     """Above the first panel: what was changed, and from which step on an alarm is raised."""
     marks = [(step, words, palette.INK) for step, words in curves.marks.items()]
-    alarms = [(first, f"alarm: {_spoken(name)}", palette.ALARM) for name, first, _ in curves.alarms]
+    alarms = [
+        (first, f"alarm: {_spoken(name)}", palette.ALARM) for name, first in curves.first_alarms.items()
+    ]
     for level, (step, words, colour) in enumerate(marks + alarms):
         on_left = step < curves.first_step + 0.6 * (curves.end - curves.first_step)
         ax.annotate(
@@ -235,15 +250,15 @@ _LINE = 15.0  # points between two lines above the first panel
 
 
 def _pad(curves: _Curves) -> float:
-    return 8 + _LINE * (len(curves.marks) + len(curves.alarms))
+    return 8 + _LINE * (len(curves.marks) + len(curves.first_alarms))
 
 
 def _spoken(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("low_rank", "low-rank").replace("_", " ")
 
 
 def _curves_title(curves: _Curves) -> str:
-    names = list(dict.fromkeys(_spoken(name) for name, _, _ in curves.alarms))
+    names = [_spoken(name) for name in curves.first_alarms]
     return f"{plural(len(curves.losses), 'step')}: {listed(names) if names else 'no alarm'}"
 
 
@@ -256,10 +271,7 @@ def _curves_words(curves: _Curves) -> str:
         *_course("The ratio of opnorm_B to trace_B", curves.ratio),
         *_course("The effective rank", curves.rank),
         *(f"At step {step:.0f}: {words}." for step, words in curves.marks.items()),
-        *(
-            f"Alarm from step {first:.0f} to {last:.0f}: {_spoken(name)}."
-            for name, first, last in curves.alarms
-        ),
+        *(f"Alarm from step {first:.0f} on: {_spoken(name)}." for name, first in curves.first_alarms.items()),
     ]
     return " ".join(parts if curves.alarms else [*parts, "No alarm."])
 

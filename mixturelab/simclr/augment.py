@@ -30,7 +30,7 @@ class Augmentation:
     shear : float
         Largest shear: the shift of a row, relative to its distance from the middle row.
     warp : float
-        Largest displacement of a smooth random field, as a fraction of the image's side.
+        Largest displacement, along each axis, of a random field that varies slowly, as a fraction of the image's side.
     contrast : float
         Largest relative change of contrast about the image's mean.
     brightness : float
@@ -144,7 +144,7 @@ def _affine(strengths: Augmentation, draw: _Draw, aspect: float) -> Tensor:
 
 
 def _warp(strength: float, draw: _Draw, shape: torch.Size) -> Tensor:
-    """[N, H, W, 2]: random displacements of 3x3 control points, joined smoothly."""
+    """[N, H, W, 2]: random displacements of 3x3 control points, interpolated between them."""
     control = draw.uniform(2 * strength, 2, 3, 3)
     field = functional.interpolate(control, size=shape[2:], mode="bilinear", align_corners=True)
     return field.permute(0, 2, 3, 1)

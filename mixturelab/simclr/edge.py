@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mixturelab.exceptions import ArgumentError
+from mixturelab.exceptions import ArgumentError, StreamWarning
 from mixturelab.simclr.config import RunConfig, load_config
 from mixturelab.simclr.experiments import experiment as change
 from mixturelab.simclr.folder import CONFIG
@@ -60,6 +60,9 @@ def _folder(config: Path, experiment: str | None) -> Path:
 def warnings_as_lines(say: Callable[[str], None]) -> Iterator[None]:
     """Warnings as one line each, the moment they arise, instead of a place in the code."""
     with warnings.catch_warnings():
+        warnings.simplefilter(
+            "always", StreamWarning
+        )  # a full disk shall not end a run, however strict one is
         warnings.showwarning = lambda message, *_, **__: say(" ".join(str(message).split()))
         yield
 
@@ -68,7 +71,7 @@ def how_to_resume(result: RunResult) -> str:
     """One line, with the command."""
     assert result.folder is not None
     command = f"mixturelab simclr --resume --out {shlex.quote(str(result.folder.path))}"
-    return f"interrupted after step {result.step} of {result.trainer.n_steps}; {command} goes on from there"
+    return f"interrupted after {result.step} of {result.trainer.n_steps} steps; {command} goes on from there"
 
 
 def exit_code(result: RunResult) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mixturelab.exceptions import ConvergenceWarning, DataError
+from mixturelab.exceptions import ArgumentError, ConvergenceWarning, DataError
 from mixturelab.simclr.augment import Augmentation, views
 from mixturelab.simclr.data import ImageSet
 
@@ -90,10 +90,14 @@ def evaluate(net: nn.Module, data: ImageSet, seed: int = 0, layer: Literal["h", 
 
     Raises
     ------
+    ArgumentError
+        There is no such layer.
     DataError
         There are no labels, or one class, or fewer images than folds; or the embeddings hold NaN or infinity.
     """
-    labels, which = _labels(data), {"h": 0, "z": 1}[layer]
+    if layer not in ("h", "z"):
+        raise ArgumentError(f"layer is {layer!r}; wanted 'h' or 'z'")
+    labels, which = _labels(data), ("h", "z").index(layer)
     both = (data.images, _moved(data.images, seed))
     clean, moved = (functional.normalize(embed(net, images)[which], dim=1).numpy() for images in both)
     if not (np.isfinite(clean).all() and np.isfinite(moved).all()):

@@ -131,7 +131,7 @@ def write_results(result: RunResult, folder: RunFolder) -> None:
 
 def _metrics(result: RunResult) -> dict[str, Any]:
     data, trainer = result.data, result.trainer
-    judged = data.labels is not None and bool(torch.isfinite(result.embeddings()).all())
+    judged = data.labels is not None and _is_finite(result)
     enabled = result.estimator.enabled
     return {
         "data": {
@@ -151,6 +151,11 @@ def _metrics(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _is_finite(result: RunResult) -> bool:
+    """A run that diverged has embeddings that can be neither judged nor drawn."""
+    return bool(torch.isfinite(result.embeddings()).all())
+
+
 def _json(value: Any) -> bytes:
     return (json.dumps(storable(value), indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -162,7 +167,7 @@ def _pictures(result: RunResult) -> dict[str, Callable[[], bytes]]:
     from mixturelab import plot
 
     pictures = {"training.png": lambda: plot.png(draw_training(result), dpi=_DPI)}
-    if result.estimator.enabled:
+    if result.estimator.compute() and _is_finite(result):
         pictures["embeddings.png"] = lambda: plot.png(draw_embeddings(result), dpi=_DPI)
     return pictures
 
@@ -180,4 +185,8 @@ def draw_embeddings(result: RunResult) -> Any:
     """All images as z, without augmentation, and the mixture."""
     from mixturelab import plot
 
-    return plot.embedding_map(result.embeddings(), result.estimator.compute(), labels=result.data.labels)
+    title = (
+        f"{len(result.data.images):,} images of {result.data.name}, and the mixture of their augmented views"
+    )
+    mixture, labels = result.estimator.compute(), result.data.labels
+    return plot.embedding_map(result.embeddings(), mixture, labels=labels, title=title)

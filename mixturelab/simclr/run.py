@@ -111,8 +111,8 @@ def _train(
     with stop_request() as request, progress_bar(trainer, progress) as show:
         for step in trainer:
             show(step)
-            wish = _ask(on_step, step, files)
-            if trainer.step < trainer.n_steps and (request.made or wish == "stop"):
+            is_over = _ask(on_step, step, files)
+            if trainer.step < trainer.n_steps and (request.made or is_over):
                 status = "interrupted" if request.made else "stopped"
                 break
             _keep(files, trainer)
@@ -120,9 +120,11 @@ def _train(
     return status
 
 
-def _ask(on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None) -> Any:
+def _ask(on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None) -> bool:
+    """Whether the callback wants the run to end here."""
     try:
-        return None if on_step is None else on_step(step)
+        wish = None if on_step is None else on_step(step)
+        return isinstance(wish, str) and wish == "stop"
     except BaseException:
         _save(files, step.trainer)
         raise

@@ -74,7 +74,7 @@ class Trainer:
         self.config, self.data = config, load_images(config.data) if data is None else data
         check_run(config, self.data)
         self.device = torch.device(config.device)
-        self.images = self.data.images.to(self.device)
+        self.images, self.augmentation = self.data.images.to(self.device), config.strengths
         # Components found by k-means need no labels, and may be fewer than the classes.
         self.labels = _labels(self.data, self.device) if config.runtime.mixture.needs_labels else None
         seeds = _seeds(config.seed)
@@ -119,7 +119,7 @@ class Trainer:
 
     def _two_views(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Two random views of each image as z; one pass, so that batch normalisation sees both."""
-        both = torch.cat([views(images, self.config.strengths, self.randomness) for _ in range(2)])
+        both = torch.cat([views(images, self.augmentation, self.randomness) for _ in range(2)])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             _, z = self.network(both)
         z1, z2 = z.chunk(2)

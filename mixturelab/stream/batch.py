@@ -29,9 +29,9 @@ class Batch:
         None where the host has seen that all are.
     dropped : Tensor or None
         How many rows are not finite (or so large that their squares are not); None as above.
-    total : Tensor
+    total : Tensor or float
         The trace of the live rows' covariance.
-    energy : Tensor
+    energy : Tensor or float
         Their mean squared norm, E‖x‖².
     """
 
@@ -39,8 +39,8 @@ class Batch:
     centre: Tensor
     is_live: Tensor | None
     dropped: Tensor | None
-    total: Tensor
-    energy: Tensor
+    total: Tensor | float
+    energy: Tensor | float
 
 
 def check_embeddings(embeddings: Any, n_features: int | None) -> Tensor:
@@ -80,7 +80,7 @@ def check_labels(
     """
     if labels is None:
         raise ArgumentError("labels is None; wanted a tensor [N] of class labels (the settings ask for them)")
-    tensor = torch.as_tensor(labels).detach()
+    tensor = labels.detach() if isinstance(labels, Tensor) else torch.as_tensor(labels, device="cpu")
     if tuple(tensor.shape) != (rows,):
         raise ArgumentError(
             f"labels has shape {tuple(tensor.shape)}; wanted ({rows},), one for each embedding"
@@ -89,7 +89,7 @@ def check_labels(
         raise ArgumentError(f"labels is of {tensor.dtype}; wanted integers")
     tensor = tensor.to(torch.int64)
     if validate and device.type == "cpu" and _are_all_classes(tensor, n_components, ignore_index):
-        return tensor.clone(), None
+        return tensor.clone().to(device), None
     is_class = (tensor >= 0) & (tensor < n_components) & (tensor != ignore_index)
     if validate:
         _check_range(tensor, is_class | (tensor == ignore_index), n_components, ignore_index)
@@ -120,29 +120,36 @@ def judge(
 
     ``out`` is memory [N, D] for the result.
     """
-    x = embeddings.to(dtype)
-    is_live = torch.linalg.vecdot(x, x) <= _HEADROOM * torch.finfo(dtype).max  # NaN is not
-    if may_read and bool(is_live.all()):
-        return _all_live(x, out)
+    x, most = embeddings.to(dtype), _HEADROOM * torch.finfo(dtype).max
+    if may_read and (squares := _square(x)) <= most:  # NaN is not
+        return _all_live(x, squares / x.shape[0], out)
+    is_live = torch.linalg.vecdot(x, x) <= most
     count = is_live.sum()
     weights = is_live.to(dtype)
     kept = torch.where(is_live[:, None], x, 0.0)
-    first = kept.index_select(0, weights.argmax()[None])
+    first = kept.index_select(0, weights.argmax()[None])[0]
     centred, centre = _about_mean(kept, first, weights / count.clamp(min=1), out)
     total = (torch.linalg.vecdot(centred, centred) * weights).sum() / count.clamp(min=1)
     energy = total + centre @ centre
     return Batch(centred, centre, is_live, x.shape[0] - count, total, energy)
 
 
-def _all_live(x: Float[Tensor, "N D"], out: Tensor | None) -> Batch:
-    rows = x.shape[0]
-    centred, centre = _about_mean(x, x[:1], x.new_full((rows,), 1 / rows), out)
-    total = torch.linalg.vecdot(centred, centred).mean()
-    return Batch(centred, centre, None, None, total, total + centre @ centre)
+def _all_live(x: Float[Tensor, "N D"], energy: float, out: Tensor | None) -> Batch:
+    """The usual case where the host may look: nothing to leave out, and plain numbers."""
+    centred, centre = _about_mean(x, x[0], None, out)
+    return Batch(centred, centre, None, None, _square(centred) / x.shape[0], energy)
 
 
-def _about_mean(x: Tensor, first: Tensor, weights: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+def _about_mean(
+    x: Tensor, first: Tensor, weights: Tensor | None, out: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Rows minus their mean, which is found about a row of them: exact for rows that are all equal."""
     residual = torch.sub(x, first, out=out)
-    mean = weights @ residual
-    return residual.sub_(mean), first[0] + mean
+    mean = residual.mean(0) if weights is None else weights @ residual
+    return residual.sub_(mean), first + mean
+
+
+def _square(x: Tensor) -> float:
+    """The sum of the squares of all entries."""
+    flat = x.flatten()
+    return float(torch.dot(flat, flat))

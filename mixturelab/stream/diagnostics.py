@@ -1,13 +1,13 @@
 """Statistics into numbers: what a mixture of embeddings tells of the network. No input, no output, no device waits.
 
-Everything that needs a device is collected first and copied to the host at once; the numbers are made there, in
-float64. Eigenvalues are of K×K matrices, but for the effective rank.
+Masses and means are copied to the host at once; the numbers are made there, in float64. Eigenvalues are of K×K
+matrices, but for the effective rank.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,53 +16,45 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mixturelab.model.assigned import AssignedRows
-from mixturelab.model.forms import Form
 from mixturelab.stream.snapshot import mixing_weights, scaled_offsets
 
 Array = NDArray[np.float64]
 
 
-def to_host(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """All tensors as float64 arrays, by one copy."""
-    parts = list(tensors.values())
-    exact = torch.float32 if parts[0].device.type == "mps" else torch.float64
-    flat = torch.cat([part.flatten() if part.dtype is exact else part.flatten().to(exact) for part in parts])
-    values, found, start = flat.cpu().numpy().astype(np.float64, copy=False), {}, 0
-    for name, part in tensors.items():
-        found[name] = values[start : start + part.numel()].reshape(part.shape)
-        start += part.numel()
-    return found
+def to_host(parts: Mapping[str, Tensor | float], direct: bool) -> dict[str, Array]:
+    """All of them as float64 arrays: looked at where they are, or brought by one copy."""
+    tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
+    plain = {name: np.asarray(part) for name, part in parts.items() if name not in tensors}
+    if direct:
+        return plain | {name: np.asarray(part.numpy(), np.float64) for name, part in tensors.items()}
+    return plain | _copied(tensors)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    device = next(iter(tensors.values())).device
+    exact = torch.float32 if device.type == "mps" else torch.float64
+    values = torch.cat([part.flatten().to(exact) for part in tensors.values()]).cpu().numpy()
+    ends = np.cumsum([part.numel() for part in tensors.values()])
+    pieces = np.split(values.astype(np.float64, copy=False), ends[:-1])
+    return {
+        name: piece.reshape(part.shape) for (name, part), piece in zip(tensors.items(), pieces, strict=True)
+    }
 
 
 # ------------------------------------------------------------------------------------- on the device
 
 
-def between(mass: Tensor, mean: Tensor) -> dict[str, Tensor]:
-    """π, and the K×K Gram matrix G = MMᵀ of M = √π(μ − μ̄), which has B's eigenvalues; and E‖x‖²'s part ‖μ̄‖²."""
-    pi = mixing_weights(mass)
-    offsets = scaled_offsets(pi, mean)
-    return {"pi": pi, "gram": offsets @ offsets.mT, "centre": (pi @ mean).square().sum()}
+def within(mass: Tensor, covariance: Tensor) -> Tensor:
+    """Σ_W = Σ π_k Σ_k, [D, D]."""
+    return torch.tensordot(mixing_weights(mass), covariance, dims=1)
 
 
-def within_trace(pi: Tensor, covariance: Tensor, form: Form) -> Tensor:
-    """The trace of Σ_W = Σ π_k Σ_k."""
-    return pi @ form.traces(covariance, len(pi))
-
-
-def spectrum_parts(mass: Tensor, mean: Tensor, covariance: Tensor) -> dict[str, Tensor]:
-    """The total covariance Σ_W + B, and MΣ_WMᵀ, from which tr(Σ_W B⁺) follows."""
-    pi = mixing_weights(mass)
-    offsets = scaled_offsets(pi, mean)
-    within = torch.tensordot(pi, covariance, dims=1)
-    return {"total": within + offsets.mT @ offsets, "between_within": offsets @ within @ offsets.mT}
-
-
-def batch_spectrum_parts(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
-    """The same of one batch, from its rows; the total as the smaller of XᵀX and XXᵀ, over the rows' number."""
+def batch_spectrum(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
+    """Of one batch: its total covariance, as the smaller of XᵀX and XXᵀ over the rows' number, and MΣ_WMᵀ."""
     live = rows.weights.sum(0)[:, None]
     count = live.sum().clamp(min=1)
     kept = (x - (live * x).sum(0) / count) * live
-    total = (kept.mT @ kept if x.shape[1] <= len(x) else kept @ kept.mT) / count
+    total = (kept.mT @ kept if x.shape[1] <= x.shape[0] else kept @ kept.mT) / count
     offsets = scaled_offsets(mixing_weights(rows.mass), rows.mean)
     projected = (rows.residual * live) @ offsets.mT  # [N, K]
     return {"total": total, "between_within": projected.mT @ projected / count}
@@ -71,15 +63,20 @@ def batch_spectrum_parts(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
 # --------------------------------------------------------------------------------------- on the host
 
 
-def mixture_numbers(gram: Array, trace_w: float, energy: float, dtype: torch.dtype) -> dict[str, float]:
-    """What needs no eigenvalues but the K×K Gram's: traces, norms and their ratios.
+def gram_of(pi: Array, mean: Array) -> Array:
+    """The K×K Gram matrix G = MMᵀ of M = √π(μ − μ̄), which has B's eigenvalues."""
+    offsets = scaled_offsets(pi, mean)
+    return offsets @ offsets.T
+
+
+def mixture_numbers(gram: Array, trace_w: float, centre: float, dtype: torch.dtype) -> dict[str, float]:
+    """What needs no eigenvalues but the K×K Gram's: traces, norms and their ratios; ``centre`` is ‖μ̄‖².
 
     Ratios are NaN where the total trace is rounding, measured by E‖x‖².
     """
-    trace_b = float(np.trace(gram))
-    opnorm = largest_eigenvalue(gram)
+    trace_b, opnorm = float(gram.trace()), largest_eigenvalue(gram)
     total = trace_b + trace_w
-    is_there = total > torch.finfo(dtype).eps * energy
+    is_there = total > torch.finfo(dtype).eps * (total + centre)
     return {
         "trace_B": trace_b,
         "opnorm_B": opnorm,
@@ -91,7 +88,7 @@ def mixture_numbers(gram: Array, trace_w: float, energy: float, dtype: torch.dty
 
 def largest_eigenvalue(gram: Array) -> float:
     """The operator norm of B from its Gram matrix; NaN where that is not finite."""
-    return max(float(np.linalg.eigvalsh(gram)[-1]), 0.0) if np.isfinite(gram).all() else math.nan
+    return max(float(np.linalg.eigvalsh(gram)[-1]), 0.0) if math.isfinite(gram.sum()) else math.nan
 
 
 def effective_rank(total: Array) -> float:
@@ -108,7 +105,7 @@ def effective_rank(total: Array) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def neural_collapse(gram: Array, between_within: Array, n_components: int, dtype: torch.dtype) -> float:
+def neural_collapse(gram: Array, between_within: Array, dtype: torch.dtype) -> float:
     """NC1 = tr(Σ_W B⁺)/K, by the K×K matrices: with G = UΛUᵀ, tr(Σ_W B⁺) = tr(Λ⁻²Uᵀ(MΣ_WMᵀ)U).
 
     Directions in which B is rounding are left out of the pseudo-inverse.
@@ -124,13 +121,12 @@ def neural_collapse(gram: Array, between_within: Array, n_components: int, dtype
     if not kept.any():
         return math.nan
     inner = np.einsum("ki,kl,li->i", vectors[:, kept], between_within, vectors[:, kept])
-    return float((inner / values[kept] ** 2).sum() / n_components)
+    return float((inner / values[kept] ** 2).sum() / len(gram))
 
 
-def entropy(pi: Array) -> float:
+def entropy(pi: Iterable[float]) -> float:
     """−Σ π log π in nats."""
-    live = pi[pi > 0]
-    return float(-(live * np.log(live)).sum())
+    return -sum(share * math.log(share) for share in pi if share > 0)
 
 
 # -------------------------------------------------------------------------------------------- alarms

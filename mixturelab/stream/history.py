@@ -29,6 +29,10 @@ class History(ABC):
             self.last = self._remove_from(self._owed)
         self._owed = None
 
+    def is_before(self, step: int) -> bool:
+        """Whether there is nothing to remove for a step."""
+        return self._owed is None and (self.last is None or self.last < step)
+
     @abstractmethod
     def mend(self) -> None:
         """Repair what a killed or failing process left, set aside what is damaged, and find the last step."""

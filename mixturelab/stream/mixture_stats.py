@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any, Self
 
@@ -14,17 +14,17 @@ from torch import Tensor
 
 from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
 from mixturelab.inference import accumulators
-from mixturelab.model.assigned import AssignedRows, GroupedRows, rows_of
-from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR
+from mixturelab.model.assigned import AssignedRows, GroupedRows, Memory, rows_of
+from mixturelab.model.forms import DENSE
+from mixturelab.model.suffstats import Moments
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
 from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
-from mixturelab.stream.snapshot import Snapshot, exactly
-from mixturelab.stream.state import Clock, Last, State, check_state
+from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
+from mixturelab.stream.state import FORMS, Clock, Last, State, check_state
 from mixturelab.stream.writers import RunFiles
 
-_FORMS = {"full": DENSE, "diag": DIAGONAL, "none": SCALAR}
 _FORMAT = 1
 
 
@@ -100,7 +100,7 @@ class MixtureStats:
         self.enabled = settings.enabled
         self.is_main = is_main
         self._on_row = on_row
-        self._form = _FORMS[settings.covariance]
+        self._form = FORMS[settings.covariance]
         is_stream = settings.mode == "ema"
         self._accumulator = accumulators.decay(settings.ema_decay) if is_stream else accumulators.LATEST
         self._uses_labels = "label_supervised" in (settings.mode, settings.assigner)
@@ -127,7 +127,9 @@ class MixtureStats:
         self._last: Last | None = None
         self._snapshot: Snapshot | None = None
         self._clock = Clock()
-        self._buffers: dict[str, Tensor] = {}
+        self._memory: Memory | None = None
+        self._early: Tensor | None = None  # counts from before the first row that could be used
+        self._all_seen = False  # known where the host may look: then two tensors need no attention
 
     # ----------------------------------------------------------------------------------------- update
 
@@ -156,6 +158,9 @@ class MixtureStats:
         if not self.enabled:
             return {}
         x = check_embeddings(embeddings, None if self._state is None else self._state.mean.shape[1])
+        if is_plain(x):
+            with torch.no_grad():
+                return self._update(x, labels)
         with exactly(x):
             return self._update(x, labels)
 
@@ -164,15 +169,16 @@ class MixtureStats:
         if not x.shape[0]:
             return self._no_rows("embeddings has no rows", self._state_for(x), x)
         before, may_read = self._state_for(x), self._may_read(x)
-        batch = judge(x, before.mean.dtype, may_read, self._memory("rows", x.shape, before.mean))
+        memory = self._memory_for(x.shape[0], before.mean) if may_read else None
+        batch = judge(x, before.mean.dtype, may_read, None if memory is None else memory.rows)
         state, index, ignored = self._assign(before, batch, labelled, may_read)
         counts: dict[str, Tensor | None] = {"rows_dropped": batch.dropped, "rows_ignored": ignored}
         if self._knows_no_row(batch, index, may_read):
             what = "embeddings has no row that is finite" + " and has a label" * bool(labelled)
             return self._no_rows(what, replace(before, counts=before.count(**counts)), x)
-        if batch.is_live is not None and may_read:
+        if batch.dropped is not None and may_read and bool(batch.dropped):
             self._warn_of_rows()
-        return self._fold(state, batch, index, counts, may_read)
+        return self._fold(state, batch, index, counts, memory)
 
     def _check_labels(self, x: Tensor, labels: Any) -> tuple[Tensor, Tensor | None]:
         options = self.settings
@@ -182,7 +188,8 @@ class MixtureStats:
 
     def _state_for(self, x: Tensor) -> State:
         if self._state is None:
-            return State.empty(self.settings.K, x.shape[1], self._form, _real(x), x.device)
+            empty = State.empty(self.settings.K, x.shape[1], self._form, _real(x), x.device)
+            return empty if self._early is None else replace(empty, counts=self._early.to(x.device))
         return self._state if self._state.mass.device == x.device else self._state.to(x.device)
 
     def _may_read(self, x: Tensor) -> bool:
@@ -190,21 +197,18 @@ class MixtureStats:
         grouped = self.settings.group_rows
         return x.device.type == "cpu" if grouped is None else grouped
 
-    def _memory(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor | None:
-        """Rows to write into, kept from update to update: on a CPU fresh pages cost more than what is done to them."""
-        if like.device.type != "cpu":
-            return None
-        kept = self._buffers.get(name)
-        if kept is None or kept.shape != shape or kept.dtype != like.dtype:
-            kept = self._buffers[name] = torch.empty(shape, dtype=like.dtype)
-        return kept
+    def _memory_for(self, n_rows: int, like: Tensor) -> Memory:
+        if self._memory is None or not self._memory.fits(n_rows, like):
+            self._memory = Memory(n_rows, self.settings.K, like)
+        return self._memory
 
     def _assign(
         self, state: State, batch: Batch, labelled: tuple[Tensor, Tensor | None] | None, may_read: bool
     ) -> tuple[State, Tensor, Tensor | None]:
         """The component of each row, K for a row of none; and how many rows were without a label."""
         if labelled is None:
-            state, index = online_kmeans.assign(state, batch, self.settings, self._clock.calls, may_read)
+            calls, known = self._clock.calls, self._all_seen
+            state, index = online_kmeans.assign(state, batch, self.settings, calls, may_read, known)
             return state, index, None
         index, ignored = labelled
         if batch.is_live is not None:
@@ -222,39 +226,56 @@ class MixtureStats:
         if self.settings.on_error == "raise":
             raise DataError(f"{what}; wanted at least one that can be used")
         self._warn("rows", f"{what}: such batches are left out and counted (this is said once)")
-        self._state, self._last = state, None  # the last batch's memory may have been written over
-        return self._see(torch.full((x.shape[0],), self.settings.K, device=x.device))
+        if self._state is None:  # before the first row nothing is fixed, neither D nor the dtype
+            self._early = state.counts
+        else:
+            self._state, self._last = state, None  # the last batch's memory may have been written over
+        index = torch.full((x.shape[0],), self.settings.K, device=x.device)
+        self._snapshot = Snapshot(state.moments(self._form), state.seen, index)
+        return self._snapshot
 
     def _fold(
-        self, state: State, batch: Batch, index: Tensor, counts: dict[str, Tensor | None], may_read: bool
+        self,
+        state: State,
+        batch: Batch,
+        index: Tensor,
+        counts: dict[str, Tensor | None],
+        memory: Memory | None,
     ) -> Snapshot:
-        memory = self._memory("groups", (index.shape[0] + self.settings.K, batch.x.shape[1]), state.mean)
-        rows = rows_of(batch.x, index, self.settings.K, self._form, may_read, memory)
+        rows = rows_of(batch.x, index, self.settings.K, self._form, memory)
         self._last = Last(batch, index, rows.mass, rows.mean)
         rows = rows.about(batch.centre)
         after = self._accumulator.fold(state.moments(self._form), rows)
-        had_rows = rows.mass.sum() > 0
+        seen, previous = state.seen, state.mean
+        if not self._all_seen:
+            seen, previous = state.came(rows.mass, after.mean)
+            self._all_seen = memory is not None and bool(seen.all())
         self._state = State(
             after.mass,
             after.mean,
             after.covariance,
-            seen=state.seen | (rows.mass > 0),
-            previous=torch.where((state.seen & had_rows)[:, None], state.mean, after.mean),
-            **self._centroids(state, rows),
+            seen,
+            previous,
+            **self._centroids(state, rows, after),
             starving=state.starving,
-            collapsed_for=torch.where(had_rows, _collapsed_for(state, batch), state.collapsed_for),
-            counts=state.count(updates=had_rows, **counts),
+            collapsed_for=_collapsed_for(state, batch, rows.mass),
+            counts=state.count(updates=None if memory else rows.mass.sum() > 0, **counts),
         )
-        self._clock = replace(self._clock, calls=self._clock.calls + 1)
+        self._clock = self._clock.after(has_rows=memory is not None)
         return self._see(index)
 
-    def _centroids(self, state: State, rows: AssignedRows | GroupedRows) -> dict[str, Tensor]:
+    def _centroids(self, state: State, rows: AssignedRows | GroupedRows, after: Moments) -> dict[str, Tensor]:
         """The k-means assigner's part: centroids fold as the means do, but anew from where they were re-seeded."""
-        centroid, mass, recent = state.centroid, state.centroid_mass, state.recent
-        if not self._uses_labels:
-            centroid, mass = self._accumulator.move(centroid, mass, rows)
-            recent = recent + rows.mass
-        return {"centroid": centroid, "centroid_mass": mass, "recent": recent, "started": state.started}
+        kept = {"recent": state.recent, "started": state.started}
+        if self._uses_labels:
+            return {"centroid": state.centroid, "centroid_mass": state.centroid_mass, **kept}
+        kept["recent"] = state.recent + rows.mass
+        if state.centroid is state.mean and state.centroid_mass is state.mass:  # none was: they are the means
+            return {"centroid": after.mean, "centroid_mass": after.mass, **kept}
+        centroid, mass = self._accumulator.move(state.centroid, state.centroid_mass, rows)
+        if self._all_seen and torch.equal(mass, after.mass) and torch.equal(centroid, after.mean):
+            centroid, mass = after.mean, after.mass
+        return {"centroid": centroid, "centroid_mass": mass, **kept}
 
     def _see(self, index: Tensor) -> Snapshot:
         assert self._state is not None
@@ -276,7 +297,7 @@ class MixtureStats:
         batch alone with the prefix ``batch_``, and batch_spread = total trace/E‖x‖². Counts: updates, rows_dropped,
         rows_ignored, reseeded, collapsed_for, write_errors. A ratio without meaning is NaN.
         """
-        return self._numbers(spectrum=True) if self._state is not None else {}
+        return self._numbers(spectrum=True, batch=True) if self._state is not None else {}
 
     def alarms(self) -> tuple[Alarm, ...]:
         """The alarms that are on now: complete_collapse, low_rank_collapse, no_class_structure.
@@ -286,14 +307,17 @@ class MixtureStats:
         """
         if self._state is None:
             return ()
-        return self._find_alarms(self._numbers(spectrum=self._clock.calls >= self._clock.due))
+        stale = self._clock.calls >= self._clock.due
+        return self._find_alarms(self._numbers(spectrum=stale, batch=stale and self._form is not DENSE))
 
-    def _numbers(self, spectrum: bool) -> dict[str, float]:
+    def _numbers(self, spectrum: bool, batch: bool) -> dict[str, float]:
         state, last = self._state, self._last
         assert state is not None
-        with exactly(state.mean):
-            host = readings.collect(state, self._form, last, spectrum)
-        found = readings.numbers(host, self.settings.K, state.mean.dtype)
+        with exactly(state.mean) if spectrum else nullcontext():  # without, nothing is multiplied
+            direct = self._may_read(state.mean)
+            host = readings.collect(state, self._form, last, spectrum=spectrum, batch=batch, direct=direct)
+        found = readings.numbers(host, state.mean.dtype)
+        found["updates"] += self._clock.updates
         if spectrum:
             name = "effective_rank" if self._form is DENSE else "batch_effective_rank"
             self._clock = replace(self._clock, rank=found[name])
@@ -327,12 +351,13 @@ class MixtureStats:
         if not self._is_time_to_log(step, stats):
             return {}
         row = {"step": int(step), "epoch": int(epoch), "K": self.settings.K, **self._row()}
-        with self._survive("on_row"):
+        try:
             if self._on_row is not None:
                 self._on_row(dict(row))
-        with self._survive("log_dir"):
             if self._files is not None:
                 self._write(row)
+        except OSError as error:
+            self._failed(error)
         return row
 
     def _is_time_to_log(self, step: int, stats: Mapping[str, Any] | None) -> bool:
@@ -343,7 +368,7 @@ class MixtureStats:
     def _row(self) -> dict[str, Any]:
         clock = self._clock
         is_due = clock.calls >= clock.due
-        found = self._numbers(spectrum=is_due)
+        found = self._numbers(spectrum=is_due, batch=is_due)
         due = clock.calls + self.settings.diagnostics_every if is_due else clock.due
         self._clock = replace(self._clock, logged=clock.calls, due=due)
         return {**found, "alarms": ";".join(alarm.name for alarm in self._find_alarms(found))}
@@ -355,18 +380,14 @@ class MixtureStats:
         host = None if scores is None else scores.cpu()
         self._files.write(row["step"], row["epoch"], row, more, host)
 
-    @contextmanager
-    def _survive(self, what: str) -> Iterator[None]:
+    def _failed(self, error: OSError) -> None:
         """A disk that is full does not stop the training: it is said once, and counted."""
-        try:
-            yield
-        except OSError as error:
-            if self.settings.on_error == "raise":
-                raise
-            self._write_errors += 1
-            self._warn(
-                "write", f"{what}: {error}; the run goes on, and failed rows are counted (this is said once)"
-            )
+        if self.settings.on_error == "raise":
+            raise error
+        self._write_errors += 1
+        self._warn(
+            "write", f"log_dir: {error}; the run goes on, and failed rows are counted (this is said once)"
+        )
 
     def _warn_of_rows(self) -> None:
         self._warn(
@@ -404,9 +425,9 @@ class MixtureStats:
             If it is no such state, or one of another K, D or kind of covariance; the estimator is as it was.
         """
         tensors = check_state(state, _FORMAT, self.settings, self._state)
+        clock, write_errors = Clock.of(state["clock"]), int(state["write_errors"])
         self._state = State(**tensors) if tensors else None
-        self._clock = Clock(**state["clock"])
-        self._write_errors = int(state["write_errors"])
+        self._clock, self._write_errors, self._all_seen = clock, write_errors, False
         self._last = self._snapshot = None
         if self._state is not None:
             self._see(torch.empty(0, dtype=torch.int64, device=self._state.mass.device))
@@ -416,9 +437,11 @@ class MixtureStats:
     def close(self) -> None:
         """Finish the files; further rows are not written."""
         files, self._files = self._files, None
-        with self._survive("log_dir"):
+        try:
             if files is not None:
                 files.close()
+        except OSError as error:
+            self._failed(error)
 
     def __enter__(self) -> Self:
         return self
@@ -436,9 +459,12 @@ def _real(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
-def _collapsed_for(state: State, batch: Batch) -> Tensor:
+def _collapsed_for(state: State, batch: Batch, mass: Tensor) -> Tensor:
     """Updates running in which hardly anything of E‖x‖² was spread."""
-    return (state.collapsed_for + 1) * (batch.total < COLLAPSED_SHARE * batch.energy)
+    is_collapsed = batch.total < COLLAPSED_SHARE * batch.energy
+    if isinstance(is_collapsed, bool):
+        return (state.collapsed_for + 1) if is_collapsed else state.collapsed_for.new_zeros(())
+    return torch.where(mass.sum() > 0, (state.collapsed_for + 1) * is_collapsed, state.collapsed_for)
 
 
 def _check_single_process() -> None:

@@ -20,7 +20,12 @@ NO_SPREAD = 1e-3
 
 
 def assign(
-    state: State, batch: Batch, settings: MixtureSettings, calls: int, may_read: bool
+    state: State,
+    batch: Batch,
+    settings: MixtureSettings,
+    calls: int,
+    may_read: bool,
+    all_started: bool = False,
 ) -> tuple[State, Tensor]:
     """The component of each row (K for one that is not live), after centroids were begun or moved.
 
@@ -33,14 +38,25 @@ def assign(
         Updates before this one: it says when centroids are begun and moved, and seeds the private generator.
     may_read : bool
         Whether the host may look for nothing to do.
+    all_started : bool
+        Whether all centroids are known to have begun.
     """
+    if _is_time_to_seed(calls):
+        state = _begin_and_move(state, batch, settings, calls, may_read)
+    centroids, started = state.centroid - batch.centre, None if all_started else state.started
+    iterations = settings.max_assign_iters
+    return state, lloyd(batch.x, batch.is_live, centroids, started, iterations, may_read)
+
+
+def _begin_and_move(
+    state: State, batch: Batch, settings: MixtureSettings, calls: int, may_read: bool
+) -> State:
     dead = torch.zeros_like(state.started)
     if settings.reseed and calls and calls % DECIDE_EVERY == 0:
         state, dead = _decide(state, batch)
-    if _is_time_to_seed(calls) and not (may_read and bool((state.started & ~dead).all())):
-        state = _seed(state, batch, dead, settings.seed + calls)
-    centroids = state.centroid - batch.centre
-    return state, lloyd(batch.x, batch.is_live, centroids, state.started, settings.max_assign_iters)
+    if may_read and bool((state.started & ~dead).all()):
+        return state
+    return _seed(state, batch, dead, settings.seed + calls)
 
 
 def _is_time_to_seed(calls: int) -> bool:
@@ -57,13 +73,20 @@ def _decide(state: State, batch: Batch) -> tuple[State, Tensor]:
     least = DEAD_SHARE / len(state.mass)
     poor = state.started & (mixing_weights(state.mass) < least) & (mixing_weights(state.recent) < least)
     dead = poor & state.starving & (batch.total >= NO_SPREAD * batch.energy)
-    return replace(state, starving=poor & ~dead, recent=torch.zeros_like(state.recent)), dead
+    starving, recent = poor & ~dead, torch.zeros_like(state.recent)
+    if batch.is_live is not None:  # a batch without a row decides nothing
+        some = batch.is_live.any()
+        dead, starving = dead & some, torch.where(some, starving, state.starving)
+        recent = torch.where(some, recent, state.recent)
+    return replace(state, starving=starving, recent=recent), dead
 
 
 def _seed(state: State, batch: Batch, dead: Tensor, random_seed: int) -> State:
     """Begin the centroids that have none, and move the dead ones; their statistics stay and fade."""
-    generator = torch.Generator().manual_seed(random_seed)
-    uniform = torch.rand(len(dead), len(batch.x), generator=generator)
+    generator = torch.Generator("cpu").manual_seed(random_seed)
+    uniform = torch.rand(
+        len(dead), len(batch.x), generator=generator, dtype=torch.float32, device=generator.device
+    )
     is_live = torch.ones_like(batch.x[:, 0], dtype=torch.bool) if batch.is_live is None else batch.is_live
     live = state.started & ~dead
     centroids, started = seed(

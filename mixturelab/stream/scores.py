@@ -74,6 +74,8 @@ class ScoreFile(History):
         OSError
             Nothing that is stored is lost. If a fold failed, the entry itself is stored.
         """
+        if responsibilities is None and self.is_before(step):
+            return
         if self._sizes != (files.size(self._folded), files.size(self._log)):
             self.mend()
         self.make_room(step)

@@ -77,17 +77,25 @@ class Snapshot(Mapping[str, Any]):
         return f"Snapshot(K={k}, D={d}, rows={len(self._index)})"
 
 
-def mixing_weights(mass: Float[Tensor, "K"]) -> Float[Tensor, "K"]:
-    """π_k = N_k / Σ_j N_j."""
+def mixing_weights(mass: Any) -> Any:
+    """π_k = N_k / Σ_j N_j; zeros if there is no mass. Of tensors and of arrays alike."""
     total = mass.sum()
-    return mass / torch.where(total > 0, total, 1.0)
+    return mass / (total + (total == 0))
 
 
-def scaled_offsets(pi: Float[Tensor, "K"], mu: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
-    """√π_k (μ_k − μ̄): the rows whose products are B (over components) and its Gram matrix (over features)."""
+def scaled_offsets(pi: Any, mu: Any) -> Any:
+    """√π_k (μ_k − μ̄), [K, D]: the rows whose products are B (over components) and its Gram matrix (over features).
+
+    Of tensors and of arrays alike.
+    """
     # About one of the means first: the mean of means far from zero is rounded, and equal means give zero.
-    centred = mu - mu.index_select(0, pi.argmax()[None])
-    return (centred - pi @ centred) * pi.sqrt()[:, None]
+    centred = mu - mu[pi.argmax()[None]]
+    return (centred - pi @ centred) * (pi**0.5)[:, None]
+
+
+def is_plain(like: Tensor) -> bool:
+    """Whether sums of it are in its own dtype, and may be written into."""
+    return not (torch.is_autocast_enabled(like.device.type) or torch.is_inference_mode_enabled())
 
 
 @contextmanager

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from mixturelab.exceptions import ArgumentError
-from mixturelab.model.forms import Form
+from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR, Form
 from mixturelab.model.suffstats import Moments
 from mixturelab.stream.batch import Batch
 from mixturelab.stream.config import MixtureSettings
+
+FORMS: dict[str, Form] = {"full": DENSE, "diag": DIAGONAL, "none": SCALAR}
 
 # Batches with a live row; rows that are not finite; rows without a label; centroids that were moved.
 COUNTS = ("updates", "rows_dropped", "rows_ignored", "reseeded")
@@ -79,13 +81,19 @@ class State:
         """The mixture's moments."""
         return Moments(self.mass, self.mean, self.covariance, form)
 
+    def came(self, mass: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """`seen` and `previous` after rows of these masses, with these new means."""
+        previous = torch.where(self.seen[:, None], self.mean, mean)
+        return self.seen | (mass > 0), torch.where(mass.sum() > 0, previous, self.previous)
+
     def count(self, **more: Tensor | None) -> Tensor:
         """The counts with more of some; None is none."""
+        added = {COUNTS.index(name): count for name, count in more.items() if count is not None}
+        if not added:
+            return self.counts
         counts = self.counts.clone()
-        for number, name in enumerate(COUNTS):
-            added = more.get(name)
-            if added is not None:
-                counts[number] += added
+        for number, count in added.items():
+            counts[number] += count
         return counts
 
     def to(self, device: torch.device) -> State:
@@ -124,6 +132,8 @@ class Clock:
     ----------
     calls : int
         Updates that were folded in.
+    updates : int
+        Those of them that are known to have had a row (the others are in the state's counts).
     logged : int
         How many of them the last row knew of.
     due : int
@@ -133,9 +143,27 @@ class Clock:
     """
 
     calls: int = 0
+    updates: int = 0
     logged: int = 0
     due: int = 0
     rank: float = math.nan
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Clock:
+        """From the numbers in a saved state.
+
+        Raises
+        ------
+        ArgumentError
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(saved, Mapping) or set(saved) != set(names):
+            raise ArgumentError(f"state has clock = {saved!r}; wanted the numbers {names}")
+        return cls(**saved)
+
+    def after(self, has_rows: bool) -> Clock:
+        """One update later."""
+        return Clock(self.calls + 1, self.updates + has_rows, self.logged, self.due, self.rank)
 
 
 def check_state(
@@ -157,4 +185,23 @@ def check_state(
     for name, value in wanted.items():
         if saved[name] != value:
             raise ArgumentError(f"state has {name} = {saved[name]!r}; wanted {value!r}, as the estimator has")
-    return dict(saved["tensors"])
+    if not saved["tensors"]:
+        return {}
+    form = FORMS[settings.covariance]
+    kind = (
+        saved["tensors"]["mean"].dtype if isinstance(saved["tensors"].get("mean"), Tensor) else torch.float32
+    )
+    return _fitting(saved["tensors"], State.empty(settings.K, saved["D"], form, kind, torch.device("cpu")))
+
+
+def _fitting(tensors: Mapping[str, Any], wanted: State) -> dict[str, Tensor]:
+    """The tensors by name, if there is one of the right shape and kind for each that is wanted, and no other."""
+    expected = wanted.tensors()
+    if set(tensors) != set(expected):
+        raise ArgumentError(f"state has the tensors {sorted(tensors)}; wanted {sorted(expected)}")
+    for name, like in expected.items():
+        found = tensors[name]
+        if not isinstance(found, Tensor) or (found.shape, found.dtype) != (like.shape, like.dtype):
+            shown = f"{tuple(found.shape)} {found.dtype}" if isinstance(found, Tensor) else repr(found)
+            raise ArgumentError(f"state has {name} = {shown}; wanted {tuple(like.shape)} {like.dtype}")
+    return dict(tensors)

@@ -5,7 +5,7 @@ import io
 import numbers
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Table(History):
             raise ArgumentError(
                 f"{self.path.name} gets no value for {missing[0]!r}; wanted {', '.join(self._names)}"
             )
-        return _line(_text(name, known[name], self._words) for name in self._names)
+        return _line([_text(name, known[name], self._words) for name in self._names])
 
     def write(self, step: int, row: bytes) -> None:
         """Add a step's line, after room has been made for it.
@@ -91,11 +91,13 @@ class Table(History):
         OSError
             If the file cannot be written; the rows that are in it stay whole.
         """
-        if files.size(self.path) != self._size:
-            self._look_again()
-        self.make_room(step)
-        self._size = files.append(self.path, row if self._size else self._header + row)
-        self.last = step
+        is_next = self._size > 0 and self.is_before(step)  # nearly always
+        if not is_next or (size := files.append_at(self.path, row, self._size)) is None:
+            if files.size(self.path) != self._size:
+                self._look_again()
+            self.make_room(step)
+            size = files.append(self.path, row if self._size else self._header + row)
+        self._size, self.last = size, step
 
     def _look_again(self) -> None:
         """A failed write, or somebody else, left the file other than it was."""
@@ -195,7 +197,10 @@ class _Content:
         return max(self.rows, default=None)
 
 
-def _line(fields: Iterable[str]) -> bytes:
+def _line(fields: Sequence[str]) -> bytes:
+    line = ",".join(fields)
+    if line.count(",") < len(fields) and '"' not in line and len(fields) > 1:  # nothing that needs quotes
+        return f"{line}\n".encode()
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(fields)
     return buffer.getvalue().encode()
@@ -203,6 +208,8 @@ def _line(fields: Iterable[str]) -> bytes:
 
 def _text(name: str, value: Any, words: bool) -> str:
     """Integers whole, other numbers with nine digits (enough for any float32), words on one line."""
+    if type(value) is float:
+        return format(value, ".9g")
     if isinstance(value, str) and words:
         return "".join(letter if letter.isprintable() else " " for letter in value)
     if isinstance(value, numbers.Integral):

@@ -160,8 +160,10 @@ def _check_folder(folder: Path) -> None:
     for path in (folder, folder / MIXTURE, folder / DIAGNOSTICS):
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "no permission to write", str(path))
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, _reason(error), str(folder)) from error  # not the trial file's name
 
 
 def _reason(error: OSError) -> str:

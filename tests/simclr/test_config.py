@@ -57,6 +57,12 @@ def test_the_configs_that_come_along_are_valid_and_watch_the_mixture(path):
     assert config.runtime.mixture.K == 10
 
 
+def test_the_digits_config_states_the_defaults():
+    config = load_config(CONFIGS[0])
+    mixture = {"runtime": {"mixture": {"enabled": False, "K": 8}}}
+    assert config.changed(mixture) == RunConfig()
+
+
 def test_there_are_configs():
     assert [path.stem for path in CONFIGS] == ["simclr_digits", "simclr_mnist"]
 

@@ -9,6 +9,11 @@ from mixturelab.simclr.encoder import SimCLRNet
 from mixturelab.simclr.ntxent import nt_xent
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
 @pytest.mark.parametrize("size", [8, 12, 16, 28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(size, channels):
@@ -44,7 +49,6 @@ def test_in_eval_mode_an_image_is_embedded_by_itself():
 
 
 def test_every_parameter_gets_a_gradient():
-    torch.manual_seed(0)
     net = SimCLRNet()
     z1, z2 = (net(torch.rand(16, 1, 8, 8))[1] for _ in range(2))
     nt_xent(z1, z2).backward()

@@ -9,7 +9,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from mixturelab.exceptions import DataError
+from mixturelab.exceptions import ArgumentError, DataError
 from mixturelab.simclr import evaluate as evaluation
 from mixturelab.simclr.augment import views
 from mixturelab.simclr.data import ImageSet, image_set, load_images
@@ -172,6 +172,10 @@ class TestBadInput:
     def test_too_few(self, labels):
         with pytest.raises(DataError, match="wanted two classes or more, 5 images or more, and more images"):
             evaluate_raw(image_set(torch.rand(len(labels), 8, 8), labels))
+
+    def test_no_such_layer(self, net, digits):
+        with pytest.raises(ArgumentError, match="layer is 'w'; wanted 'h' or 'z'"):
+            evaluate(net, digits, layer="w")
 
     def test_a_network_that_diverged(self, digits):
         torch.manual_seed(0)

@@ -13,7 +13,6 @@ import torch
 import yaml
 from small_runs import PER_EPOCH, mixture, small_config, small_data
 
-from mixturelab import files
 from mixturelab.exceptions import ArgumentError, DataError, ModelFileError, StreamWarning
 from mixturelab.simclr import folder as folder_module
 from mixturelab.simclr.checkpoint import read_checkpoint
@@ -21,6 +20,7 @@ from mixturelab.simclr.config import RunConfig
 from mixturelab.simclr.interrupt import stop_request
 from mixturelab.simclr.run import train
 from mixturelab.simclr.trainer import Trainer
+from mixturelab.stream.tables import Table
 
 DATA = small_data()
 N_STEPS = 2 * PER_EPOCH
@@ -45,6 +45,7 @@ class Killed(BaseException):
 # Tests of the numbers and pictures at the end; the others go without them, which is faster.
 WITH_RESULTS = {
     "test_a_run_folder_holds_all_of_a_run",
+    "test_a_run_that_diverges_goes_on_to_its_end",
     "test_without_a_mixture_or_labels_there_is_less_to_write",
     "test_a_run_cut_off_before_its_numbers_gets_them",
 }
@@ -125,6 +126,19 @@ def test_without_a_mixture_or_labels_there_is_less_to_write(tmp_path):
     }
     metrics = yaml.safe_load((tmp_path / "run" / "metrics.json").read_text())
     assert (metrics["mixture"], metrics["z"], metrics["alarms"]) == (None, None, None)
+
+
+def test_a_run_that_diverges_goes_on_to_its_end(tmp_path):
+    """Rows that are not finite are left out of the mixture; what cannot be judged or drawn is not."""
+    with pytest.warns(StreamWarning, match="finite") as caught:
+        result = train(small_config(learning_rate=1e30), tmp_path / "run", data=DATA)
+    assert len(caught) == 1
+    assert (result.status, result.step) == ("finished", N_STEPS)
+    assert np.isnan(result.losses[-1])
+    metrics = yaml.safe_load((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["loss"], metrics["z"]) == (None, None)
+    assert metrics["mixture"]["rows_dropped"] > 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES - {"embeddings.png"}
 
 
 # -------------------------------------------------------------------------------------------- broken and resumed
@@ -406,16 +420,22 @@ class Disk:
 
     def __init__(self, monkeypatch, names, first, last):
         self.names, self.first, self.last, self.step = names, first, last, -1
-        for module, name in [(folder_module, "write_atomically"), (files, "append")]:
-            monkeypatch.setattr(module, name, self._guarded(getattr(module, name)))
+        write_file, write_row = folder_module.write_atomically, Table.write
 
-    def _guarded(self, write):
-        def guarded(path, content):
-            if Path(path).name in self.names and self.first <= self.step <= self.last:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return write(path, content)
+        def guarded_file(path, content):
+            self._check(Path(path))
+            return write_file(path, content)
 
-        return guarded
+        def guarded_row(table, step, row):
+            self._check(table.path)
+            return write_row(table, step, row)
+
+        monkeypatch.setattr(folder_module, "write_atomically", guarded_file)
+        monkeypatch.setattr(Table, "write", guarded_row)
+
+    def _check(self, path):
+        if path.name in self.names and self.first <= self.step <= self.last:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     def __call__(self, step):
         self.step = step.number

@@ -1,4 +1,4 @@
-"""Slow and obvious versions of a streaming mixture: sums over every row that ever came, and guards against host reads."""
+"""Slow and obvious versions of a streaming mixture: sums over every row that ever came; guards against host reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mixturelab import MixtureStats
+from mixturelab.model.assigned import Memory, group_rows
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the total covariance
@@ -92,7 +93,7 @@ def row_weights(history, decay):
 
 
 def mixture_of(history, k, decay):
-    """π, μ, Σ, B and `valid` from every row that ever came; decay None: the last batch, absent components as they were."""
+    """π, μ, Σ, B and `valid` of every row that ever came; decay None: of the last batch, and absent components stay."""
     rows = [x[index >= 0] for x, index in history]
     index = np.concatenate([i[i >= 0] for _, i in history])
     weight = np.concatenate(
@@ -140,13 +141,13 @@ def dense64(sigma):
     return sigma if sigma.ndim == 3 else np.stack([np.diag(row) for row in sigma])
 
 
-def assert_mixture(snapshot, expected, *, tolerance, offset=0.0):
-    """The snapshot is this mixture; errors are measured against the total covariance (and float's grid at an offset)."""
+def assert_mixture(snapshot, expected, *, tolerance):
+    """The snapshot is this mixture; errors are measured against the total covariance (means: against their size)."""
     pi, mu, sigma, b, valid = expected
     total = max(np.trace(np.einsum("k,kij->ij", pi, sigma) + b), 1e-300)
     np.testing.assert_array_equal(snapshot.valid.cpu().numpy(), valid)
     np.testing.assert_allclose(snapshot.pi.cpu(), pi, atol=tolerance)
-    size = np.sqrt(total) + offset + np.abs(mu).max()
+    size = np.sqrt(total) + np.abs(mu).max()
     np.testing.assert_allclose(snapshot.mu.cpu(), mu, rtol=0, atol=tolerance * size)
     np.testing.assert_allclose(snapshot.B.cpu(), b, rtol=0, atol=tolerance * total)
     if snapshot.Sigma is not None:
@@ -194,6 +195,13 @@ def mass_of(estimator):
     return estimator.state_dict()["tensors"]["mass"]
 
 
+def grouped(x, index, k):
+    """Rows grouped by component, in memory of their own."""
+    memory = Memory(len(x), k, x)
+    memory.rows.copy_(x)
+    return group_rows(index, k, memory)
+
+
 # ---------------------------------------------------------------------------------------------- numbers
 
 
@@ -224,8 +232,8 @@ READS = (
 )  # fmt: skip
 # What reads values on the host, or makes a shape of them (which on a GPU waits for it).
 WAITING = (
-    "_local_scalar_dense", "is_nonzero", "nonzero", "nonzero_numpy", "masked_select", "bincount", "equal", "_unique",
-    "_unique2", "unique_dim", "unique_consecutive", "item", "allclose", "histc",
+    "_local_scalar_dense", "is_nonzero", "nonzero", "nonzero_numpy", "masked_select", "equal", "_unique", "_unique2",
+    "unique_dim", "unique_consecutive", "item", "allclose", "histc",
 )  # fmt: skip
 
 
@@ -236,13 +244,17 @@ class HostRead(AssertionError):
 class _NoWaiting(TorchDispatchMode):
     """Raises at every operation that would make the host wait for a GPU, whatever called it."""
 
+    def __init__(self, also=()):
+        super().__init__()
+        self.waiting = {*WAITING, *also}
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
         by_mask = name in ("index", "index_put", "index_put_", "_unsafe_index") and any(
             t is not None and t.dtype in (torch.bool, torch.uint8) for t in args[1]
         )
         counted = name == "repeat_interleave" and isinstance(args[0], torch.Tensor)
-        if name in WAITING or by_mask or counted:
+        if name in self.waiting or by_mask or counted:
             raise HostRead(f"{func} waits for the device")
         return func(*args, **(kwargs or {}))
 
@@ -271,7 +283,7 @@ def _forbidden(name):
 
 
 @contextmanager
-def no_host_reads(device="cpu"):
+def no_host_reads(device="cpu", also=()):
     """Within this context a read of a value by the host is an error (on a GPU: any wait for it)."""
     if device != "cpu":
         torch.cuda.set_sync_debug_mode("error")
@@ -280,7 +292,7 @@ def no_host_reads(device="cpu"):
         finally:
             torch.cuda.set_sync_debug_mode("default")
         return
-    with pytest.MonkeyPatch.context() as patch, _NoWaiting():
+    with pytest.MonkeyPatch.context() as patch, _NoWaiting(also):
         for name in READS:
             patch.setattr(torch.Tensor, name, _forbidden(name))
         for name in ("__getitem__", "__setitem__"):

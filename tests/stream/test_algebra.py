@@ -1,5 +1,7 @@
 """The mixture that `update` gives back: brute force over all rows that ever came, and the laws it must obey."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,6 @@ from stream.stream_oracles import (
 WAYS = (
     {"mode": "ema", "assigner": "label_supervised"},
     {"mode": "ema", "assigner": "kmeans_online"},
-    {"mode": "per_batch", "assigner": "label_supervised"},
     {"mode": "per_batch", "assigner": "kmeans_online"},
     {"mode": "label_supervised", "assigner": "kmeans_online"},
 )
@@ -63,7 +64,7 @@ def streams(draw):
 
 @every_way
 @QUIET
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(stream=streams())
 def test_each_snapshot_is_the_weighted_mixture_of_all_rows_so_far(way, stream):
     batches, options = stream
@@ -96,7 +97,7 @@ def test_law_of_total_covariance(way, covariance, stream):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("path", PATHS, ids=("grouped", "masked"))
 def test_law_of_total_covariance_after_many_updates(way, dtype, path):
-    batches = cluster_batches(3, [48] * 260, 6, 16, absent=0.2, dtype=dtype)
+    batches = cluster_batches(3, [32] * 130, 6, 8, absent=0.2, dtype=dtype)
     estimator = estimator_of(K=6, **way, **path)
     snapshots = feed_all(estimator, batches)
     history = history_of(batches, snapshots)
@@ -208,10 +209,11 @@ def test_kmeans_does_not_look_at_labels():
     assert all(map(same_bits, plain, labelled))
 
 
-def test_mode_label_supervised_gives_the_batchs_classes_whatever_the_assigner():
+def test_without_forgetting_labels_give_the_batchs_classes_whatever_the_assigner():
     batches = cluster_batches(0, [40, 30], 4, 3, dtype=torch.float64)
-    for assigner in ("kmeans_online", "label_supervised"):
-        s = feed_all(estimator_of(K=4, mode="label_supervised", assigner=assigner), batches)[-1]
+    by_mode, by_labels = {"mode": "label_supervised"}, {"assigner": "label_supervised"}
+    for way in (by_mode, by_mode | by_labels, {"mode": "per_batch"} | by_labels):
+        s = feed_all(estimator_of(K=4, **way), batches)[-1]
         x, labels = (t.numpy() for t in batches[-1])
         for k in range(4):
             rows = x[labels == k]
@@ -256,8 +258,8 @@ def test_rows_weigh_by_batch_not_by_component_so_large_batches_count_for_more():
     assert float(s.mu) == pytest.approx(10 / (10 + 0.9 * 30), rel=1e-14)
 
 
-def simulate(seed, assigner, steps=700, k=10, d=8, spread=12.0):
-    """Unit clusters in batches of 32, γ = .99; the mean of Σ's diagonals and tr B over tr B of the truth, at the end."""
+def simulate(seed, assigner, steps=420, k=10, d=8, spread=12.0):
+    """Unit clusters in batches of 32, γ = .99: at the end the mean of Σ's diagonals, and tr B over the true one."""
     rng = np.random.default_rng(seed)
     centres = spread * np.linalg.qr(rng.normal(size=(k, k)))[0][:, :d]  # well apart, whatever the seed
     estimator = estimator_of(K=k, assigner=assigner, ema_decay=0.99, seed=seed)
@@ -269,7 +271,7 @@ def simulate(seed, assigner, steps=700, k=10, d=8, spread=12.0):
         )  # each cluster has a row where centroids are chosen
         x = torch.from_numpy(centres[labels] + rng.normal(size=(32, d))).float()
         s = estimator.update(x, torch.from_numpy(labels) if assigner == "label_supervised" else None)
-        if t >= 500 and t % 10 == 0:
+        if t >= 320 and t % 10 == 0:
             found.append((float(s.Sigma.diagonal(dim1=1, dim2=2).mean()), float(s.B.trace())))
     truth = np.trace(between(np.full(k, 1 / k), centres))
     diagonal, trace = np.mean(found, 0)
@@ -277,7 +279,7 @@ def simulate(seed, assigner, steps=700, k=10, d=8, spread=12.0):
 
 
 @pytest.mark.parametrize("assigner", ["label_supervised", "kmeans_online"])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_small_batches_do_not_bias_the_statistics(seed, assigner):
     diagonal, trace = simulate(seed, assigner)
     assert diagonal == pytest.approx(1, abs=0.05)
@@ -431,12 +433,12 @@ def test_strided_and_expanded_input_is_no_other_input(way, path):
     (x, labels), *_ = cluster_batches(0, [40], 4, 3)
     padded = torch.zeros(80, 9)
     padded[::2, 3:9:2] = x
-    a, b, c = (
-        estimator_of(K=4, **way, **path).update(rows, labels)
-        for rows in (x, padded[::2, 3:9:2], x.mT.contiguous().mT)
-    )
-    assert same_bits(a, b)
-    assert same_bits(a, c)
+    plain = estimator_of(K=4, **way, **path).update(x, labels)
+    for rows in (padded[::2, 3:9:2], x.mT.contiguous().mT):
+        found = estimator_of(K=4, **way, **path).update(rows, labels)
+        assert torch.equal(found.R, plain.R)
+        for name in ("pi", "mu", "Sigma", "B"):
+            torch.testing.assert_close(found[name], plain[name], rtol=1e-5, atol=1e-5)
 
 
 @every_way
@@ -468,6 +470,42 @@ def test_a_snapshot_stays_what_it_was(way, path):
     for name, value in wanted.items():
         assert torch.equal(early[name], value)
         assert torch.equal(late[name], value)
+
+
+@every_way
+@pytest.mark.parametrize("path", PATHS, ids=("grouped", "masked"))
+def test_a_training_loop_may_use_the_memory_of_its_batch_again(way, path):
+    (x, labels), (y, _) = cluster_batches(0, [40, 40], 4, 3)
+    estimator, twin = (estimator_of(K=4, **way, **path) for _ in range(2))
+    s, wanted = estimator.update(x, labels), twin.update(x.clone(), labels.clone())
+    x.fill_(torch.nan)
+    labels.zero_()
+    assert same_bits(s, wanted)
+    assert estimator.summary() == pytest.approx(twin.summary(), nan_ok=True)
+    assert same_bits(estimator.update(y, labels), twin.update(y, labels))
+
+
+@every_way
+@pytest.mark.parametrize("covariance", ["full", "diag", "none"])
+def test_a_copy_goes_on_as_the_original(way, covariance):
+    batches = cluster_batches(0, [40] * 6, 4, 9)
+    estimator = estimator_of(K=4, covariance=covariance, **way)
+    feed_all(estimator, batches[:3])
+    twin = copy.deepcopy(estimator)
+    for batch in batches[3:]:
+        assert same_bits(estimator.update(*batch), twin.update(*batch))
+    assert estimator.summary() == pytest.approx(twin.summary(), nan_ok=True)
+
+
+def test_deterministic_algorithms_can_be_asked_for():
+    batches = cluster_batches(0, [40] * 3, 4, 3)
+    wanted = feed_all(estimator_of(K=4), batches)[-1]
+    torch.use_deterministic_algorithms(True)
+    try:
+        for path in PATHS:
+            assert torch.equal(feed_all(estimator_of(K=4, **path), batches)[-1].R, wanted.R)
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_a_snapshot_reads_as_a_mapping_and_by_attributes():

@@ -30,7 +30,6 @@ from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
 WAYS = (
     {"mode": "ema", "assigner": "label_supervised"},
     {"mode": "ema", "assigner": "kmeans_online"},
-    {"mode": "per_batch", "assigner": "label_supervised"},
     {"mode": "per_batch", "assigner": "kmeans_online"},
     {"mode": "label_supervised", "assigner": "kmeans_online"},
 )
@@ -233,7 +232,9 @@ def test_rows_that_are_not_finite_are_left_out_and_counted(way, path, value):
     a, b = (estimator_of(K=3, group_rows=path, **LABELS | way) for _ in range(2))
     s, wanted = feed_all(a, spoilt)[-1], feed_all(b, clean)[-1]
     assert not s.R[~is_live].any()
-    if a.settings.needs_labels:  # k-means draws its first rows among others, so that its components may differ
+    if (
+        a.settings.needs_labels
+    ):  # k-means draws its first rows among others, so that its components may differ
         assert torch.equal(s.R[is_live], wanted.R)
         for name in ("pi", "mu", "Sigma", "B"):
             torch.testing.assert_close(s[name], wanted[name], rtol=1e-12, atol=1e-12)
@@ -254,6 +255,26 @@ def test_numbers_so_large_that_their_squares_are_not_are_no_poison():
     assert all(np.isfinite(v) or np.isnan(v) for v in estimator.summary().values())
 
 
+def dying_batches(updates):
+    """Three clusters and a fourth that is gone after three batches: there is something to decide."""
+    rng = np.random.default_rng(0)
+    return [(dying_stream(rng, t, rows=20), torch.arange(20) % (4 if t < 3 else 3)) for t in range(updates)]
+
+
+@every_way
+@pytest.mark.parametrize("path", [True, False], ids=("grouped", "masked"))
+@pytest.mark.parametrize("scale", [1e-15, 1e-6, 1e6, 1e14])
+def test_finite_rows_of_any_usual_size_are_used_without_a_word(way, path, scale):
+    """A warning would be an error here."""
+    batches = cluster_batches(0, [200] * 3, 3, 4, dtype=torch.float64)
+    estimator, twin = (estimator_of(K=3, group_rows=path, **way) for _ in range(2))
+    s = feed_all(estimator, [((scale * x).float(), y) for x, y in batches])[-1]
+    wanted = feed_all(twin, [(x.float(), y) for x, y in batches])[-1]
+    assert count(estimator, "rows_dropped") == 0
+    assert torch.equal(s.R, wanted.R)
+    torch.testing.assert_close(s.Sigma / scale / scale, wanted.Sigma, rtol=1e-3, atol=1e-3)
+
+
 def empty_handed(way):
     """Batches without a row to fold in: (embeddings, labels, rows dropped, rows ignored)."""
     nan = torch.full((5, 3), torch.nan)
@@ -263,30 +284,39 @@ def empty_handed(way):
         yield torch.ones(5, 3), torch.full((5,), -1), 0, 5
 
 
+def assert_numbers_stay(after, before):
+    """All numbers but the counts of rows are as they were; of the last batch they may be unknown, but not others."""
+    for name, value in before.items():
+        if name not in COUNTS:
+            unknown = name.startswith("batch_") and np.isnan(after[name])
+            assert unknown or after[name] == pytest.approx(value, rel=1e-12, nan_ok=True), name
+
+
 @every_way
 @QUIET
-@pytest.mark.parametrize("which", range(3))
-@pytest.mark.parametrize("updates", [0, 1, 50, 100])
+@pytest.mark.parametrize(("which", "updates"), [(0, 0), (0, 3), (1, 0), (1, 1), (1, 50), (2, 3)])
 def test_a_batch_without_a_usable_row_leaves_the_state_as_it_was(way, which, updates):
     """Also where a decision about dead components is due: nothing is decided by a batch of nothing."""
     kinds = list(empty_handed(way))
     x, labels, dropped, ignored = kinds[min(which, len(kinds) - 1)]
-    estimator, twin = (estimator_of(K=4, **way) for _ in range(2))
-    batches = cluster_batches(0, [12] * updates, 2, 3)
+    estimator, twin = (estimator_of(K=4, ema_decay=0.9, **way) for _ in range(2))
     for one in (estimator, twin):
-        feed_all(one, batches, labelled=True)
-    before, clock = saved(estimator), estimator.state_dict()["clock"]
+        feed_all(one, dying_batches(updates), labelled=True)
+    before, numbers = saved(estimator), estimator.summary()
+    clock = estimator.state_dict()["clock"]
     s = estimator.update(x, labels)
     if updates:
+        assert_numbers_stay(estimator.summary(), numbers)
         assert s.R.shape == (len(x), 4)
         assert not s.R.any()
-        assert_same_state(estimator, before, apart_from=("counts", "dropped", "ignored"))
+        assert_same_state(estimator, before, apart_from=("counts",))
         assert estimator.state_dict()["clock"] == clock
         assert count(estimator, "rows_dropped") == dropped
         assert count(estimator, "rows_ignored") == ignored
         assert count(estimator, "updates") == updates
-    for batch in cluster_batches(1, [12] * 3, 4, 3):
+    for batch in dying_batches(3):
         assert same_bits(estimator.update(*batch), twin.update(*batch))
+    assert_same_state(estimator, saved(twin), apart_from=("counts",))
 
 
 @QUIET
@@ -294,7 +324,8 @@ def test_before_the_first_usable_row_there_is_no_mixture_and_nothing_is_fixed():
     estimator = estimator_of(K=4)
     for x in (torch.empty(0, 5), torch.full((3, 5), torch.nan, dtype=torch.float64)):
         s = estimator.update(x)
-        assert len(s) == 0 or s.pi.sum() == 1
+        assert not s.pi.any()
+        assert not s.valid.any()
     assert estimator.log_step(step=0) == {}
     assert estimator.alarms() == ()
     s = estimator.update(torch.randn(9, 2, generator=torch.Generator().manual_seed(0)))
@@ -304,18 +335,29 @@ def test_before_the_first_usable_row_there_is_no_mixture_and_nothing_is_fixed():
 
 @every_way
 @QUIET
-@pytest.mark.parametrize("which", range(3))
-def test_without_reading_a_batch_without_a_usable_row_adds_nothing_either(way, which):
+@pytest.mark.parametrize(("which", "updates"), [(0, 3), (1, 3), (1, 50), (2, 3)])
+def test_without_reading_a_batch_without_a_usable_row_adds_nothing_either(way, which, updates):
     kinds = list(empty_handed(way))
     x, labels, *_ = kinds[min(which, len(kinds) - 1)]
-    estimator = estimator_of(K=4, group_rows=False, **way)
-    before = feed_all(estimator, cluster_batches(0, [12] * 3, 3, 3), labelled=True)[-1]
+    estimator = estimator_of(K=4, ema_decay=0.9, group_rows=False, **way)
+    last = feed_all(estimator, dying_batches(updates), labelled=True)[-1]
     s = estimator.update(x, labels)
     for name in ("pi", "mu", "Sigma", "B", "valid"):
-        assert torch.equal(s[name], before[name])
+        assert torch.equal(s[name], last[name])
     assert s.R.shape == (len(x), 4)
     assert not s.R.any()
-    assert count(estimator, "updates") == 3
+    assert count(estimator, "updates") == updates
+
+
+@QUIET
+@pytest.mark.parametrize(("way", "updates"), [(WAYS[0], 3), (WAYS[1], 50), (WAYS[1], 100)])
+def test_without_reading_the_state_stays_as_it_was_too(way, updates):
+    """Also where a decision about dead components is due."""
+    estimator = estimator_of(K=4, ema_decay=0.9, group_rows=False, **way)
+    feed_all(estimator, dying_batches(updates), labelled=True)
+    before = saved(estimator)
+    estimator.update(torch.full((5, 3), torch.nan), torch.zeros(5, dtype=torch.int64))
+    assert_same_state(estimator, before, apart_from=("counts",))
 
 
 @every_way
@@ -328,23 +370,24 @@ def test_on_request_a_batch_without_a_usable_row_is_an_error(way, which, path):
     with pytest.raises(DataError, match="embeddings"):
         estimator.update(x, labels)
     before = feed_all(estimator, cluster_batches(0, [12] * 3, 3, 3), labelled=True)[-1]
+    numbers = estimator.summary()
     with pytest.raises(DataError, match="embeddings"):
         estimator.update(x, labels)
-    for name in ("pi", "mu", "Sigma", "B"):
-        assert torch.equal(estimator.compute()[name], before[name])
-    assert same_bits(estimator.update(x=None) if False else estimator.compute(), before)
+    assert same_bits(estimator.compute(), before)
+    assert_numbers_stay(estimator.summary(), numbers)
 
 
 def test_dropped_rows_are_spoken_of_once():
     estimator = estimator_of(K=2)
     x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
     x[0, 0] = torch.nan
-    with pytest.warns(StreamWarning) as said:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         for _ in range(3):
             estimator.update(x)
             estimator.update(torch.full((2, 2), torch.nan))
         estimator.summary()
-    assert len(said) == 1
+    assert [w.category for w in said] == [StreamWarning]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.update(x)
@@ -407,11 +450,11 @@ def test_dead_components_are_moved_at_the_second_decision(mode, device):
     first = moved.index(1)
     assert first in (99, 100, 101)  # decisions fall on every fiftieth update, counted by the host
     assert moved == [0] * first + [1] * (160 - first)
-    assert (s.pi > 0.1).all()  # the wide cluster is shared now
+    assert (s.pi > 0.05).all()  # the wide cluster is shared now
 
 
 def test_only_the_centroid_moves_the_statistics_stay_and_fade():
-    estimator, batches, snapshots, reseeded = run_dying(140)
+    _, batches, snapshots, reseeded = run_dying(140)
     history = history_of(batches, snapshots)
     at = reseeded.index(1)
     dead = int(snapshots[at - 1].pi.argmin())
@@ -431,8 +474,8 @@ def test_the_statistics_are_what_they_were_if_the_moved_centroid_gets_no_row():
 
 
 def test_a_component_that_came_back_between_two_decisions_is_not_dead():
-    again = set(range(60, 160)) | set(range(215, 400))
-    *_, reseeded = run_dying(300, data={"again": again})
+    again = set(range(60, 160)) | set(range(210, 400))
+    *_, reseeded = run_dying(260, data={"again": again})
     assert reseeded[-1] == 0
 
 
@@ -451,10 +494,10 @@ def test_a_component_with_a_small_share_that_lives_is_not_dead():
 def test_nothing_is_moved_in_a_collapse(mode, path):
     """All rows crowd about one point far from zero: components die, and that is the news."""
     small = {"offset": 100.0, "noise": 0.001, "spread": 0.05}
-    estimator, *_, reseeded = run_dying(230, mode=mode, group_rows=path, data=small)
+    estimator, *_, reseeded = run_dying(105, mode=mode, group_rows=path, data=small)
     assert float(estimator.compute().pi.min()) < 0.05
     assert reseeded[-1] == 0
-    *_, reseeded = run_dying(110, mode=mode, group_rows=path, data={**small, "offset": 0.0})
+    *_, reseeded = run_dying(105, mode=mode, group_rows=path, data={**small, "offset": 0.0})
     assert reseeded[-1] == 1  # the same about zero is no collapse
 
 
