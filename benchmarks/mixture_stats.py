@@ -11,7 +11,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mixturelab import MixtureStats
 from mixturelab.simclr.config import load_config
-from mixturelab.simclr.trainer import Trainer
+from mixturelab.simclr.trainer import Step, Trainer
 
 SIZES = [(512, 32, 10), (512, 128, 8), (512, 512, 8)]
 DECAY = 0.95
@@ -192,7 +192,7 @@ def _timed_calls(estimator: MixtureStats, names: tuple[str, ...]) -> list[float]
     return spent
 
 
-def _timed_rounds(trainer: Trainer, whole: list[float]):  # noqa: ANN202
+def _timed_rounds(trainer: Trainer, whole: list[float]) -> Iterator[Step]:
     steps = iter(trainer)
     while True:
         began = time.perf_counter()
@@ -227,7 +227,7 @@ def scores(steps: int = 2000) -> str:
     early, late = (1e3 * statistics.median(seconds[end - 20 : end]) for end in (40, steps))
     mean_early, mean = 1e3 * statistics.mean(seconds[:20]), 1e3 * statistics.mean(seconds)
     return (
-        f"scores, append, 512 × 8: log_step {early:.3f} ms (median) around step 20 and {late:.3f} ms around step {steps}; "
+        f"scores, append, 512 × 8: log_step {early:.3f} ms (median) around step 20, {late:.3f} ms around step {steps}; "
         f"folding the log included, {mean_early:.3f} ms a step over the first 20 and {mean:.3f} ms over all {steps}"
     )
 

@@ -16,10 +16,14 @@ RUNNING = 5  # evaluations that a signal has to stay outside for
 
 @dataclass(frozen=True)
 class Showing:
-    """A signal has left the healthy range: from this step on, upwards (+1) or downwards (−1)."""
+    """A signal has left the healthy range: from this step on, upwards (+1) or downwards (−1); and where it ends.
+
+    At the end it is outside (+1, −1) if its last evaluations all are, on one side; 0 if it came back.
+    """
 
     step: int
     direction: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,10 @@ def first_showing(values: Series, healthy: Range, start: int = 0, running: int =
     steps = np.flatnonzero(np.isfinite(healthy.low))
     steps = steps[steps >= start]
     side = (values > healthy.high).astype(int)[steps] - (values < healthy.low).astype(int)[steps]
+    end = int(side[-1]) if len(set(side[-running:])) == 1 else 0
     for i in range(len(steps) - running + 1):
         if side[i : i + running].all():
-            return Showing(int(steps[i]) - start, int(side[i]))
+            return Showing(int(steps[i]) - start, int(side[i]), end)
     return None
 
 
@@ -74,10 +79,17 @@ def steps_cell(steps: Iterable[int | None]) -> str:
 
 
 def showing_cell(showings: Sequence[Showing | None]) -> str:
-    """The same, with the way the signal went."""
-    ways = {showing.direction for showing in showings if showing is not None}
-    arrow = {frozenset(): "", frozenset({1}): " ↑", frozenset({-1}): " ↓"}.get(frozenset(ways), " ↕")
-    return steps_cell(None if showing is None else showing.step for showing in showings) + arrow
+    """The same, with the way the signal went, and how many runs it leaves outside at the end."""
+    found = [showing for showing in showings if showing is not None]
+    if not found:
+        return "never"
+    first = steps_cell(None if showing is None else showing.step for showing in showings)
+    ends = [showing.end for showing in found if showing.end]
+    return f"{first}{_arrow(showing.direction for showing in found)}; {len(ends)} of {len(showings)}{_arrow(ends)}"
+
+
+def _arrow(ways: Iterable[int]) -> str:
+    return {(): "", (1,): " ↑", (-1,): " ↓"}.get(tuple(set(ways)), " ↕")
 
 
 def spread_cell(values: Sequence[float]) -> str:

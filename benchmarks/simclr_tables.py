@@ -179,7 +179,7 @@ def how_it_was_judged(runs: Runs) -> list[str]:
     return [
         f"When each signal first shows a failure ({runs.about('digits', True)}): median over seeds (range), in steps "
         f"from the start, or from the removal of the negatives (step {SWITCH}) in the complete collapse; ↑ above, ↓ "
-        "below what is healthy.",
+        "below what is healthy. After the semicolon the runs that are still outside at the end.",
         "",
         f"A signal shows a failure at the first step from which it stays, {series.RUNNING} evaluations in a row, "
         f"outside the range of the {others} healthy runs of other seeds at that step. The range is widened at both "

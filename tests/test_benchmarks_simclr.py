@@ -39,32 +39,42 @@ def test_runs_that_agree_at_a_step_by_chance_leave_room_there():
 def test_a_signal_shows_from_the_step_that_it_leaves_the_range_for_good(to, direction):
     values = changed(changed(np.full(40, 1.0), 3, 7, to), 20, 40, to)  # four steps outside are not five
     shown = series.first_showing(values, series.healthy_range([*healthy().values()]))
-    assert shown == series.Showing(20, direction)
+    assert shown == series.Showing(20, direction, end=direction)
+
+
+def test_a_signal_may_come_back_or_end_on_the_other_side():
+    judged = series.healthy_range([*healthy().values()])
+    away = changed(np.full(40, 1.0), 10, 20, 100.0)
+    assert series.first_showing(away, judged) == series.Showing(10, 1, end=0)
+    assert series.first_showing(changed(away, 35, 40, -100.0), judged) == series.Showing(10, 1, end=-1)
+    assert series.first_showing(changed(away, 36, 40, -100.0), judged) == series.Showing(10, 1, end=0)
 
 
 def test_steps_count_from_where_the_failure_begins():
     values = changed(np.full(40, 1.0), 8, 40, 100.0)  # outside before the failure began
     judged = series.healthy_range([*healthy().values()])
-    assert series.first_showing(values, judged, start=12) == series.Showing(0, 1)
-    assert series.first_showing(changed(values, 0, 15, 1.0), judged, start=12) == series.Showing(3, 1)
+    assert series.first_showing(values, judged, start=12) == series.Showing(0, 1, 1)
+    assert series.first_showing(changed(values, 0, 15, 1.0), judged, start=12) == series.Showing(3, 1, 1)
 
 
 def test_the_last_steps_are_too_few_to_show():
     judged = series.healthy_range([*healthy().values()])
     assert series.first_showing(changed(np.zeros(40), 36, 40, 100.0), judged) is None
-    assert series.first_showing(changed(np.zeros(40), 35, 40, 100.0), judged) == series.Showing(35, 1)
+    assert series.first_showing(changed(np.zeros(40), 35, 40, 100.0), judged) == series.Showing(35, 1, 1)
 
 
 def test_steps_without_an_evaluation_are_passed_over():
     every_third = np.where(np.arange(40) % 3 == 0, 0.0, NAN)
     judged = series.healthy_range([every_third, every_third + 1])
     values = every_third + changed(np.zeros(40), 10, 40, 100.0)
-    assert series.first_showing(values, judged) == series.Showing(12, 1)
+    assert series.first_showing(values, judged) == series.Showing(12, 1, 1)
 
 
 def test_a_value_without_meaning_is_not_outside():
     values = changed(np.full(40, NAN), 30, 40, 100.0)
-    assert series.first_showing(values, series.healthy_range([*healthy().values()])) == series.Showing(30, 1)
+    assert series.first_showing(values, series.healthy_range([*healthy().values()])) == series.Showing(
+        30, 1, 1
+    )
 
 
 def test_each_run_is_judged_by_the_healthy_runs_of_other_seeds():
@@ -83,10 +93,10 @@ def test_first_on():
 
 
 def test_cells():
-    up, down = series.Showing(10, 1), series.Showing(14, -1)
-    assert series.showing_cell([up, up]) == "10 ↑"
-    assert series.showing_cell([up, down]) == "12 (10–14) ↕"
-    assert series.showing_cell([down, None]) == "14, 1 of 2 runs ↓"
+    up, down = series.Showing(10, 1, 0), series.Showing(14, -1, -1)
+    assert series.showing_cell([up, up]) == "10 ↑; 0 of 2"
+    assert series.showing_cell([up, down]) == "12 (10–14) ↕; 1 of 2 ↓"
+    assert series.showing_cell([down, None]) == "14, 1 of 2 runs ↓; 1 of 2 ↓"
     assert series.showing_cell([None, None]) == "never"
     assert series.spread_cell([0.25, 0.75]) == "0.500 ± 0.354 (0.250–0.750)"
     on, off = np.array([False, True]), np.array([True, False])

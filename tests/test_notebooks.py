@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -239,3 +242,26 @@ def test_the_solution_is_what_stands_in_the_region():
         "<details><summary>Solution</summary>\n\n```python\ny = 2\n```\n\n</details>"
     )
     assert build_notebooks.REGION.sub("", source) == "def f(x):\n    y = ...  # dots\n    return y"
+
+
+# --------------------------------------------------------------------------------- on another processor
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("stem", ["07_mixtures_in_motion", "08_simclr_live"])
+def test_what_training_prints_holds_with_other_instructions_and_threads(stem):
+    """A trained network differs in its first digit between processors: what the notebook says of it must not."""
+    other = {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    paths = [path for path in NOTEBOOKS if path.stem == stem]
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", "-p", "no:cacheprovider", "-q"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *map(str, paths), *options],
+        env=os.environ | other,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(paths) == 2
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]

@@ -288,7 +288,7 @@ def test_setup_says_in_one_line_that_python_is_too_old(tmp_path, python):
 
 # -------------------------------------------------------------------------------------------------- the README
 def test_the_ten_lines_of_the_readme_run(tmp_path):
-    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     assert len(code.splitlines()) <= 10
     code += "print(gamma.shape, gamma.sum(axis=1).round(9).min())\n"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -300,6 +300,17 @@ def test_the_ten_lines_of_the_readme_run(tmp_path):
     assert last == "(272, 3) 1.0"
     assert (tmp_path / "geyser.png").stat().st_size > 10_000
     assert mixturelab.load(tmp_path / "geyser.safetensors").means_.shape == (3, 2)
+
+
+def test_the_training_loop_of_the_readme_runs(tmp_path):
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run" / "mixture.csv").read_text().splitlines()
+    assert rows[0] == "step,epoch,K,pi_min,pi_max,trace_B,opnorm_B"
+    assert len(rows) == 51
+    assert "tensor([" in done.stdout
 
 
 def test_the_readme_says_which_notebooks_are_here():

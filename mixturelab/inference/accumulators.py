@@ -73,10 +73,10 @@ class Accumulator:
 
     def move(
         self, mean: Float[Tensor, "K D"], mass: Float[Tensor, "K"], batch: Batch
-    ) -> tuple[Float[Tensor, "K D"], Float[Tensor, "K"]]:
-        """Means and masses alone, folded in the same way."""
+    ) -> tuple[Float[Tensor, "K D"], Float[Tensor, "K"], Float[Tensor, "K"]]:
+        """Means and masses alone, folded in the same way; and the batch's share of each."""
         total, share = self.shares(mass, batch)
-        return _between(mean, batch.mean, share), total
+        return _between(mean, batch.mean, share), total, share
 
 
 def _between(mean: Tensor, other: Tensor, share: Tensor) -> Tensor:

@@ -7,13 +7,14 @@ group is multiplied with itself. Where reading would stop the device, the same s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mixturelab.model.forms import DENSE, Form
+from mixturelab.model.forms import Form
 from mixturelab.model.suffstats import SufficientStatistics
 
 
@@ -68,67 +69,86 @@ class GroupedRows:
     counts : tuple of int
         How many rows each component has, and last how many have none.
     index : Tensor [N]
-        The component of each row.
-    within : Tensor [K, D]
-        The components' means in the rows' own coordinates.
-    memory : Memory
-        Holds the rows.
+        The component of each row, K for none.
+    residual : Tensor [N, D]
+        x_n − mean of its component.
     """
 
     mass: Tensor
     mean: Tensor
     counts: tuple[int, ...]
     index: Tensor
-    within: Tensor
-    memory: Memory
+    residual: Tensor
 
     def about(self, centre: Float[Tensor, "D"]) -> GroupedRows:
         """The same rows in coordinates whose zero was the centre."""
-        moved = self.mean + centre
-        return GroupedRows(self.mass, moved, self.counts, self.index, self.within, self.memory)
+        return GroupedRows(self.mass, self.mean + centre, self.counts, self.index, self.residual)
 
     def blend(
         self, covariance: Tensor, share: Float[Tensor, "K"], shift: Float[Tensor, "K D"], form: Form
     ) -> Tensor:
-        """(1−f)·Σ + f·C + f(1−f)·δδᵀ, as `Moments.blend`: each group times itself, and δ as one row more of it."""
-        shares, new = share.tolist(), torch.empty_like(covariance)
-        lengths = [math.sqrt(n * (1 - f)) for n, f in zip(self.counts, shares, strict=False)]
-        torch.mul(shift, shift.new_tensor(lengths)[:, None], out=self.memory.spare)
-        groups = self.memory.sort(self.index, self.counts)
-        parts = zip(shares, covariance.unbind(), new.unbind(), self.within.unbind(), groups, strict=False)
-        for f, old_k, new_k, mean_k, rows in parts:  # the group of no component, the last, is left over
-            if f == 0:
-                new_k.copy_(old_k)
-            else:
-                rows[:-1].sub_(mean_k)
-                torch.addmm(old_k, rows.mT, rows, beta=1 - f, alpha=f / (rows.shape[0] - 1), out=new_k)
-        return new
+        """(1−f)·Σ + f·C + f(1−f)·δδᵀ, as `Moments.blend`, without making C."""
+        return blend_groups(covariance, [(self, share.tolist(), shift)])
+
+    def traces(self) -> list[float]:
+        """The trace of each component's covariance."""
+        k = len(self.counts) - 1
+        squares = torch.linalg.vecdot(self.residual, self.residual)
+        sums = squares.new_zeros(k + 1).index_add_(0, self.index, squares).tolist()
+        return [total / max(n, 1) for total, n in zip(sums, self.counts[:k], strict=False)]
 
 
-class Memory:
-    """Room for N rows and K spare ones, unsorted and sorted, used again and again: fresh pages cost more than sums.
+# A batch, how much of the new mass it is, and how far its means lie from those before it.
+Fold = tuple[GroupedRows, Sequence[float], Tensor]
 
-    Attributes
-    ----------
-    rows : Tensor [N, D]
-    spare : Tensor [K, D]
+
+def blend_groups(covariance: Float[Tensor, "K D D"], folds: Sequence[Fold]) -> Float[Tensor, "K D D"]:
+    """Fold batches in one after the other, (1−f)·Σ + f·C + f(1−f)·δδᵀ each, by one product for each component.
+
+    What a later batch leaves of an earlier one is Π(1 − f): rows and shifts are scaled by the roots of their weights,
+    sorted by component, and each component's are multiplied with themselves.
     """
+    left, scaled = [1.0] * len(covariance), []
+    for batch, shares, shift in reversed(folds):
+        if any(left):  # else nothing is left of this batch and those before it
+            scaled.append(_scaled(batch, shares, shift, left))
+        left = [(1 - f) * w for f, w in zip(shares, left, strict=True)]
+    rows, keys = torch.cat([x for x, _ in scaled]), torch.cat([key for _, key in scaled])
+    kept = [batch.counts for batch, _, _ in folds[len(folds) - len(scaled) :]]
+    return _products(
+        covariance, left, rows, keys, [sum(column) for column in zip(*kept, strict=True)], len(kept)
+    )
 
-    def __init__(self, n_rows: int, n_components: int, like: Tensor) -> None:
-        self._all = like.new_empty(n_rows + n_components, like.shape[-1])
-        self._sorted = torch.empty_like(self._all)
-        self._components = torch.arange(n_components, device=like.device)
-        self.rows, self.spare = self._all[:n_rows], self._all[n_rows:]
 
-    def fits(self, n_rows: int, like: Tensor) -> bool:
-        """Whether it has the size and kind that is wanted."""
-        return self.rows.shape == (n_rows, like.shape[-1]) and self.rows.dtype == like.dtype
+def _scaled(
+    batch: GroupedRows, shares: Sequence[float], shift: Tensor, left: list[float]
+) -> tuple[Tensor, Tensor]:
+    """A batch's rows and shifts, times the roots of the weights that are left of them; and whose they are."""
+    n, k = len(batch.index), len(left)
+    rows = shift.new_empty(n + k, shift.shape[1])
+    roots = [math.sqrt(f * w / max(m, 1)) for f, w, m in zip(shares, left, batch.counts, strict=False)]
+    spread = [math.sqrt(f * (1 - f) * w) for f, w in zip(shares, left, strict=True)]
+    of_rows = rows.new_tensor([*roots, 0.0]).index_select(0, batch.index)
+    torch.mul(batch.residual, of_rows[:, None], out=rows[:n])
+    torch.mul(shift, rows.new_tensor(spread)[:, None], out=rows[n:])
+    return rows, torch.cat([batch.index, torch.arange(k, device=rows.device)])
 
-    def sort(self, index: Int[Tensor, "N"], counts: tuple[int, ...]) -> tuple[Tensor, ...]:
-        """The rows of each component together, each group ended by its spare row; those of no component come last."""
-        order = torch.argsort(torch.cat([index, self._components]), stable=True)
-        torch.index_select(self._all, 0, order, out=self._sorted)
-        return self._sorted.split([count + 1 for count in counts[:-1]] + [counts[-1]])
+
+def _products(
+    covariance: Tensor, keep: list[float], rows: Tensor, keys: Tensor, counts: list[int], shifts: int
+) -> Tensor:
+    """The scaled covariances plus the products of each component's rows; one without rows stays to the last bit."""
+    groups = rows.index_select(0, torch.argsort(keys, stable=True)).split(
+        [count + shifts for count in counts[:-1]] + [counts[-1]]
+    )
+    new = torch.empty_like(covariance)
+    parts = zip(keep, counts, covariance.unbind(), new.unbind(), groups, strict=False)
+    for beta, count, old_k, new_k, group in parts:  # the rows of no component come last and are left over
+        if count:
+            torch.addmm(old_k, group.mT, group, beta=beta, out=new_k)
+        else:
+            new_k.copy_(old_k)
+    return new
 
 
 def assign_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> AssignedRows:
@@ -142,11 +162,13 @@ def assign_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: 
     return AssignedRows(mass, mean, x - own.index_select(0, index), weights)
 
 
-def group_rows(index: Int[Tensor, "N"], n_components: int, memory: Memory) -> GroupedRows:
-    """The same for the rows in memory, on a device whose counts can be read at no cost."""
-    mass, mean = class_means(memory.rows, index, n_components)
+def group_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> GroupedRows:
+    """The same for the dense form, on a device whose counts can be read at no cost."""
+    mass, mean = class_means(x, index, n_components)
     counts = tuple(int(count) for count in mass.tolist())
-    return GroupedRows(mass, mean, (*counts, index.shape[0] - sum(counts)), index, mean, memory)
+    own = torch.cat([mean, mean.new_zeros(1, x.shape[1])]).index_select(0, index)
+    residual = torch.sub(x, own, out=own)
+    return GroupedRows(mass, mean, (*counts, x.shape[0] - sum(counts)), index, residual)
 
 
 def class_means(
@@ -167,12 +189,3 @@ def one_hot(index: Int[Tensor, "N"], n_components: int, dtype: torch.dtype) -> F
     """0/1 responsibilities, one row a component; a row of no component (index K) has none."""
     weights = torch.zeros(n_components + 1, index.shape[0], dtype=dtype, device=index.device)
     return weights.scatter_(0, index[None], 1.0)[:n_components]
-
-
-def rows_of(
-    x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int, form: Form, memory: Memory | None
-) -> AssignedRows | GroupedRows:
-    """`group_rows` where the rows are in memory for that, `assign_rows` elsewhere."""
-    if memory is not None and form is DENSE:
-        return group_rows(index, n_components, memory)
-    return assign_rows(x, index, n_components)

@@ -97,13 +97,20 @@ def _signal_words(runs: Mapping[str, tuple[Sequence[float], Rows]]) -> str:
     return " ".join(parts)
 
 
-def score_dots(scores: Mapping[str, Mapping[str, float]], baseline: str | None = None) -> Figure:
+def score_dots(
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    names: Mapping[str, str] | None = None,
+    baseline: str | None = None,
+) -> Figure:
     """Draw scores between 0 and 1 as dots: a line for each score, a mark for each of several methods.
 
     Parameters
     ----------
     scores : mapping from methods to mappings from scores to values
         Every method has the same scores.
+    names : mapping, optional
+        What each score is called on the picture; those that are not in it are left out.
     baseline : str, optional
         The method that is drawn as a bar to beat.
 
@@ -112,19 +119,21 @@ def score_dots(scores: Mapping[str, Mapping[str, float]], baseline: str | None =
     Picture
         With its alternative text.
     """
-    names = list(next(iter(scores.values())))
+    called = names or {name: name for name in next(iter(scores.values()))}
+    shown = {method: {called[name]: values[name] for name in called} for method, values in scores.items()}
     others = [method for method in scores if method != baseline]  # coloured as in the curves
     with picture.look():
-        figure = picture.new(8.8, 0.62 * len(names) + 1.5)
+        figure = picture.new(8.8, 0.62 * len(called) + 1.5)
         ax = figure.subplots()
-        for method, values in scores.items():
-            index = others.index(method) if method in others else None
-            _draw_scores(ax, method, [values[name] for name in names], index)
-        ax.set_yticks(range(len(names)), names)
-        ax.set(xlim=(0, 1.02), ylim=(len(names) - 0.4, -0.6), xlabel="score (1 is best)")
+        for method, values in shown.items():
+            _draw_scores(
+                ax, method, list(values.values()), others.index(method) if method in others else None
+            )
+        ax.set_yticks(range(len(called)), list(called.values()))
+        ax.set(xlim=(0, 1.02), ylim=(len(called) - 0.4, -0.6), xlabel="score (1 is best)")
         ax.tick_params(axis="y", length=0)
-        figure.legend(loc="outside upper left", ncols=len(scores), handletextpad=0.3, columnspacing=1.4)
-    return picture.describe(figure, _score_words(scores))
+        figure.legend(loc="outside upper left", ncols=len(shown), handletextpad=0.3, columnspacing=1.4)
+    return picture.describe(figure, _score_words(shown))
 
 
 def _draw_scores(ax: Axes, method: str, values: Sequence[float], index: int | None) -> None:

@@ -18,8 +18,10 @@ from mixturelab.plot import palette, picture
 from mixturelab.plot.frames import Frames, small_png
 from mixturelab.plot.geometry import Array, ellipse, to_numpy
 from mixturelab.plot.labels import listed
+from mixturelab.plot.live import spoken
 
 _MASS = 0.9
+_WIDTH, _DPI = 828, 90  # of the widget's picture, in pixels
 
 
 # ------------------------------------------------------------------------------- numbers to numbers
@@ -67,7 +69,7 @@ class Film:
     runs: dict[str, list[Scene]] = field(default_factory=dict)
 
     def add(self, run: str, step: int, z: Any, mixture: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Keep a moment.
+        """Keep a moment; a run that is begun again loses what it had from this step on.
 
         Parameters
         ----------
@@ -84,7 +86,8 @@ class Film:
         rows = to_numpy(z)
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         pi, mu, sigma = (to_numpy(mixture[name]) for name in ("pi", "mu", "Sigma"))
-        self.runs.setdefault(run, []).append(Scene(step, rows, pi, mu, sigma, dict(row)))
+        before = [scene for scene in self.runs.get(run, []) if scene.step < step]
+        self.runs[run] = [*before, Scene(step, rows, pi, mu, sigma, dict(row))]
 
     @property
     def steps(self) -> list[int]:
@@ -121,8 +124,15 @@ def where_words(rows: Array) -> str:
 
 
 # -------------------------------------------------------------------------------- numbers to pictures
+_SIDES = (-1.2, 1.55)  # most rows lie on the right: there components may leave the disc
+_CENTRE = -_SIDES[0] / (_SIDES[1] - _SIDES[0])
+
+
 class _Stage:
-    """The disc: rows as their class's number in their component's colour, and components as ellipses."""
+    """The disc: rows as their class's number in their component's colour, and components as ellipses.
+
+    A component that no row is nearest to is dashed: all it has is memory.
+    """
 
     def __init__(self, ax: Axes, scenes: Sequence[Scene], labels: Array):
         self.plane, self.classes = plane(scenes), np.unique(labels)
@@ -139,22 +149,21 @@ class _Stage:
         self.moving = (*self.rows, *self.edges)
         for artist in self.moving:
             artist.set_in_layout(False)
-        ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal", xticks=[], yticks=[])
+        ax.set(xlim=_SIDES, ylim=(-1.25, 1.25), aspect="equal", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
 
-    def points(self, scene: Scene) -> Array:
-        return scene.rows @ self.plane
-
     def draw(self, scene: Scene) -> None:
-        points = self.points(scene)
-        colours = _PALETTE[scene.component % len(_PALETTE)]
+        points, component = scene.rows @ self.plane, scene.component
+        colours = _PALETTE[component % len(_PALETTE)]
         for group, mine in zip(self.rows, self.members, strict=True):
             group.set_offsets(points[mine])
             group.set_facecolor(colours[mine])
         means = scene.means @ self.plane
         covariances = np.einsum("da,kde,eb->kab", self.plane, scene.covariances, self.plane)
         for k, edge in enumerate(self.edges):
+            has_rows = bool((component == k).any())
             edge.set_visible(bool(scene.weights[k] > 0))
+            edge.set(linestyle="-" if has_rows else (0, (2, 2)), linewidth=1.9 if has_rows else 1.2)
             edge.set_data(*ellipse(means[k], covariances[k], _MASS).T)
 
 
@@ -208,8 +217,8 @@ class _Reel:
     def __init__(self, scenes: Sequence[Scene], labels: Array):
         self.scenes = {scene.step: scene for scene in scenes}
         with picture.look():
-            figure = picture.new(8.8, 4.9)
-            figure.set_dpi(90)
+            figure = picture.new(_WIDTH / _DPI, 4.9)
+            figure.set_dpi(_DPI)
             grid = figure.add_gridspec(3, 2, width_ratios=[1.35, 1])
             self.stage = _Stage(figure.add_subplot(grid[:, 0]), scenes, labels)
             self.gauges = [
@@ -244,13 +253,13 @@ def film_strip(film: Film, steps: Sequence[int]) -> picture.Picture:
     """
     labels = to_numpy(film.labels)
     with picture.look():
-        figure = picture.new(2.75 * len(film.runs), 2.75 * len(steps) + 0.4)
+        figure = picture.new(2.75 * len(film.runs), 2.55 * len(steps) + 0.4)
         axes = figure.subplots(len(steps), len(film.runs), squeeze=False)
         for column, (run, scenes) in enumerate(film.runs.items()):
             by_step = {scene.step: scene for scene in scenes}
             for line, step in enumerate(steps):
                 _Stage(axes[line, column], scenes, labels).draw(by_step[step])
-            axes[0, column].set_title(run, loc="center", fontsize=12.5)
+            axes[0, column].set_title(run, loc="center", x=_CENTRE, fontsize=12.5)
         for line, step in enumerate(steps):
             axes[line, 0].set_ylabel(f"step {step}", fontsize=12)
     picture.describe(figure, _strip_words(film))
@@ -285,11 +294,11 @@ class FilmViewer(ipywidgets.VBox):
         labels = to_numpy(film.labels)
         self._reels = {run: _Reel(scenes, labels) for run, scenes in film.runs.items()}
         self.run = ipywidgets.ToggleButtons(options=list(film.runs), description="run")
-        self.run.style.button_width = "9.5em"
+        self.run.style.button_width = "12em"
         self.step = ipywidgets.SelectionSlider(
             options=shared, description="step", layout={"width": "32em"}, continuous_update=True
         )
-        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%", "width": f"{_WIDTH}px"})
         self.words = ipywidgets.HTML()
         for control in (self.run, self.step):
             control.observe(self._move, names="value")
@@ -302,7 +311,7 @@ class FilmViewer(ipywidgets.VBox):
         figure = film_strip(self.film, self.moments)
         canvas = FigureCanvasAgg(figure)
         with picture.look():
-            canvas.draw()  # the layout settles in two passes
+            figure.draw_without_rendering()  # the layout settles in two passes: now, and while it is drawn
             canvas.draw()
         return picture.Still(small_png(canvas), picture.alt_text(figure))
 
@@ -325,7 +334,7 @@ def scene_words(scene: Scene, axes: Array) -> str:
     """What one scene shows, in two sentences."""
     points = scene.rows @ axes
     held = float((points**2).sum(axis=1).mean())
-    alarms = [name.replace("_", " ") for name in filter(None, scene.numbers.get("alarms", "").split(";"))]
+    alarms = [spoken(name) for name in filter(None, scene.numbers.get("alarms", "").split(";"))]
     warned = f"Alarm: {listed(alarms)}." if alarms else "No alarm."
     return (
         f"Step {scene.step}: the rows lie {where_words(points)}. This plane holds {held:.0%} of their squared length. "

@@ -28,12 +28,11 @@ class Frames:
         self.figure, self.moving = figure, tuple(moving)
         self.canvas = FigureCanvasAgg(figure)
         with picture.look():
-            self.canvas.draw()  # the layout settles in two passes
-            self.canvas.draw()
-        figure.set_layout_engine("none")
+            figure.draw_without_rendering()  # the layout settles in two passes: now, and with the first redraw
         for artist in self.moving:
             artist.set_animated(True)
         self.redraw()
+        figure.set_layout_engine("none")
 
     def redraw(self) -> None:
         """Draw what stands still."""

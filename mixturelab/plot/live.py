@@ -42,8 +42,8 @@ _PANELS = (
     _Panel("effective rank", ("effective_rank",), 0.0, 6.0, 3.0, "below: few directions"),
 )
 _NAMES = tuple(name for panel in _PANELS for name in panel.names)
-# At most this share of the time goes into drawing.
-_SHARE = 0.1
+_SHARE = 0.1  # at most this much of the time goes into drawing
+_WIDTH, _DPI = 860, 84  # of the picture, in pixels
 
 
 class LiveFigure(ipywidgets.VBox):
@@ -88,7 +88,9 @@ class LiveFigure(ipywidgets.VBox):
         self._drawing = _Drawing(self)
         self._handle: Any = None
         self.image = ipywidgets.Image(
-            value=self._drawing.png(self), format="png", layout={"max_width": "100%"}
+            value=self._drawing.png(self),
+            format="png",
+            layout={"max_width": "100%", "width": f"{_WIDTH}px"},
         )
         self.words = ipywidgets.HTML()
         super().__init__([self.image, self.words])
@@ -170,8 +172,8 @@ class _Drawing:
 
     def __init__(self, live: LiveFigure):
         with picture.look():
-            figure = picture.new(10.2, 5.2)
-            figure.set_dpi(84)
+            figure = picture.new(_WIDTH / _DPI, 5.2)
+            figure.set_dpi(_DPI)
             grid = figure.subplots(2, 3, sharex=True).flat
             self.title = figure.suptitle("Ready", x=0.01, ha="left", fontsize=13.5, fontweight="bold")
             self.panels = [_Curves(ax, panel, live) for ax, panel in zip(grid, _PANELS, strict=True)]
@@ -264,14 +266,14 @@ def _headline(live: LiveFigure) -> str:
 def _alarm_words(live: LiveFigure, steps: bool) -> str:
     if not live.alarms:
         return "no alarm"
-    spoken = [
-        _spoken(name) + (f" from step {first} on" if steps else "")
-        for name, (first, _) in live.alarms.items()
+    names = [
+        spoken(name) + (f" from step {first} on" if steps else "") for name, (first, _) in live.alarms.items()
     ]
-    return f"alarm: {listed(spoken)}"
+    return f"alarm: {listed(names)}"
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
+    """An alarm's name as people say it."""
     return name.replace("low_rank", "low-rank").replace("_", " ")
 
 

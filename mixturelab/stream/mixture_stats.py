@@ -14,13 +14,13 @@ from torch import Tensor
 
 from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
 from mixturelab.inference import accumulators
-from mixturelab.model.assigned import AssignedRows, GroupedRows, Memory, rows_of
+from mixturelab.model.assigned import AssignedRows, GroupedRows, assign_rows, group_rows
 from mixturelab.model.forms import DENSE
-from mixturelab.model.suffstats import Moments
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
 from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
+from mixturelab.stream.folding import fold
 from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
 from mixturelab.stream.state import FORMS, Clock, Last, State, check_state
 from mixturelab.stream.writers import RunFiles
@@ -127,7 +127,7 @@ class MixtureStats:
         self._last: Last | None = None
         self._snapshot: Snapshot | None = None
         self._clock = Clock()
-        self._memory: Memory | None = None
+        self._memory: Tensor | None = None
         self._early: Tensor | None = None  # counts from before the first row that could be used
         self._all_seen = False  # known where the host may look: then two tensors need no attention
 
@@ -169,8 +169,7 @@ class MixtureStats:
         if not x.shape[0]:
             return self._no_rows("embeddings has no rows", self._state_for(x), x)
         before, may_read = self._state_for(x), self._may_read(x)
-        memory = self._memory_for(x.shape[0], before.mean) if may_read else None
-        batch = judge(x, before.mean.dtype, may_read, None if memory is None else memory.rows)
+        batch = judge(x, before.mean.dtype, may_read, self._memory_for(x, before.mean) if may_read else None)
         state, index, ignored = self._assign(before, batch, labelled, may_read)
         counts: dict[str, Tensor | None] = {"rows_dropped": batch.dropped, "rows_ignored": ignored}
         if self._knows_no_row(batch, index, may_read):
@@ -178,7 +177,7 @@ class MixtureStats:
             return self._no_rows(what, replace(before, counts=before.count(**counts)), x)
         if batch.dropped is not None and may_read and bool(batch.dropped):
             self._warn_of_rows()
-        return self._fold(state, batch, index, counts, memory)
+        return self._fold(state, batch, index, counts, may_read)
 
     def _check_labels(self, x: Tensor, labels: Any) -> tuple[Tensor, Tensor | None]:
         options = self.settings
@@ -197,9 +196,10 @@ class MixtureStats:
         grouped = self.settings.group_rows
         return x.device.type == "cpu" if grouped is None else grouped
 
-    def _memory_for(self, n_rows: int, like: Tensor) -> Memory:
-        if self._memory is None or not self._memory.fits(n_rows, like):
-            self._memory = Memory(n_rows, self.settings.K, like)
+    def _memory_for(self, x: Tensor, like: Tensor) -> Tensor:
+        """Rows to write into, kept from update to update: fresh pages cost more than what is done to them."""
+        if self._memory is None or self._memory.shape != x.shape or self._memory.dtype != like.dtype:
+            self._memory = torch.empty_like(x, dtype=like.dtype, memory_format=torch.contiguous_format)
         return self._memory
 
     def _assign(
@@ -231,7 +231,7 @@ class MixtureStats:
         else:
             self._state, self._last = state, None  # the last batch's memory may have been written over
         index = torch.full((x.shape[0],), self.settings.K, device=x.device)
-        self._snapshot = Snapshot(state.moments(self._form), state.seen, index)
+        self._snapshot = Snapshot(state, self._form, index)
         return self._snapshot
 
     def _fold(
@@ -240,46 +240,52 @@ class MixtureStats:
         batch: Batch,
         index: Tensor,
         counts: dict[str, Tensor | None],
-        memory: Memory | None,
+        may_read: bool,
     ) -> Snapshot:
-        rows = rows_of(batch.x, index, self.settings.K, self._form, memory)
+        make = group_rows if may_read and self._form is DENSE else assign_rows
+        rows = make(batch.x, index, self.settings.K)
         self._last = Last(batch, index, rows.mass, rows.mean)
         rows = rows.about(batch.centre)
-        after = self._accumulator.fold(state.moments(self._form), rows)
+        mass, mean, covariance, traces = fold(
+            self._accumulator, state.mass, state.mean, state.covariance, state.traces, rows, self._form
+        )
         seen, previous = state.seen, state.mean
         if not self._all_seen:
-            seen, previous = state.came(rows.mass, after.mean)
-            self._all_seen = memory is not None and bool(seen.all())
+            seen, previous = state.came(rows.mass, mean)
+            self._all_seen = may_read and bool(seen.all())
         self._state = State(
-            after.mass,
-            after.mean,
-            after.covariance,
+            mass,
+            mean,
+            covariance,
+            traces,
             seen,
             previous,
-            **self._centroids(state, rows, after),
+            **self._centroids(state, rows, mean, mass),
             starving=state.starving,
             collapsed_for=_collapsed_for(state, batch, rows.mass),
-            counts=state.count(updates=None if memory else rows.mass.sum() > 0, **counts),
+            counts=state.count(updates=None if may_read else rows.mass.sum() > 0, **counts),
         )
-        self._clock = self._clock.after(has_rows=memory is not None)
+        self._clock = self._clock.after(has_rows=may_read)
         return self._see(index)
 
-    def _centroids(self, state: State, rows: AssignedRows | GroupedRows, after: Moments) -> dict[str, Tensor]:
+    def _centroids(
+        self, state: State, rows: AssignedRows | GroupedRows, mean: Tensor, mass: Tensor
+    ) -> dict[str, Tensor]:
         """The k-means assigner's part: centroids fold as the means do, but anew from where they were re-seeded."""
         kept = {"recent": state.recent, "started": state.started}
         if self._uses_labels:
             return {"centroid": state.centroid, "centroid_mass": state.centroid_mass, **kept}
         kept["recent"] = state.recent + rows.mass
         if state.centroid is state.mean and state.centroid_mass is state.mass:  # none was: they are the means
-            return {"centroid": after.mean, "centroid_mass": after.mass, **kept}
-        centroid, mass = self._accumulator.move(state.centroid, state.centroid_mass, rows)
-        if self._all_seen and torch.equal(mass, after.mass) and torch.equal(centroid, after.mean):
-            centroid, mass = after.mean, after.mass
-        return {"centroid": centroid, "centroid_mass": mass, **kept}
+            return {"centroid": mean, "centroid_mass": mass, **kept}
+        centroid, moved, _ = self._accumulator.move(state.centroid, state.centroid_mass, rows)
+        if self._all_seen and torch.equal(moved, mass) and torch.equal(centroid, mean):
+            centroid, moved = mean, mass
+        return {"centroid": centroid, "centroid_mass": moved, **kept}
 
     def _see(self, index: Tensor) -> Snapshot:
         assert self._state is not None
-        self._snapshot = Snapshot(self._state.moments(self._form), self._state.seen, index)
+        self._snapshot = Snapshot(self._state, self._form, index)
         return self._snapshot
 
     def compute(self) -> Snapshot | dict[str, Any]:
@@ -414,6 +420,7 @@ class MixtureStats:
             "clock": asdict(self._clock),
             "write_errors": self._write_errors,
             "tensors": dict(tensors),
+            "waiting": [] if self._state is None else self._state.covariance.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -426,7 +433,7 @@ class MixtureStats:
         """
         tensors = check_state(state, _FORMAT, self.settings, self._state)
         clock, write_errors = Clock.of(state["clock"]), int(state["write_errors"])
-        self._state = State(**tensors) if tensors else None
+        self._state = State.of(tensors, state["waiting"]) if tensors else None
         self._clock, self._write_errors, self._all_seen = clock, write_errors, False
         self._last = self._snapshot = None
         if self._state is not None:

@@ -45,11 +45,11 @@ def collect(
     """
     parts: dict[str, Tensor | float] = dict(
         mass=state.mass, mean=state.mean, previous=state.previous, seen=state.seen,
-        traces=form.traces(state.covariance, state.mass.shape[0]), counts=state.counts,
+        traces=state.traces, counts=state.counts,
         collapsed_for=state.collapsed_for,
     )  # fmt: skip
     if spectrum and form is DENSE:
-        parts["within"] = diagnostics.within(state.mass, state.covariance)
+        parts["within"] = diagnostics.within(state.mass, state.covariance.value)
     if last is not None:
         parts |= {"batch_all": last.batch.total, "batch_energy": last.batch.energy}
         parts |= {"batch_mass": last.mass, "batch_mean": last.mean} if batch else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from mixturelab.model import linalg
 from mixturelab.model.assigned import one_hot
-from mixturelab.model.forms import SCALAR
-from mixturelab.model.suffstats import Moments
+from mixturelab.model.forms import SCALAR, Form
+
+if TYPE_CHECKING:
+    from mixturelab.stream.state import State
 
 _KEYS = ("pi", "mu", "Sigma", "B", "R", "valid")
 
@@ -23,31 +25,28 @@ class Snapshot(Mapping[str, Any]):
     """A mixture of embeddings after an update; it does not change when the estimator goes on.
 
     Keys and attributes: ``pi`` [K], ``mu`` [K, D], ``Sigma`` [K, D, D] ([K, D] for covariance="diag", None for
-    "none"), ``B`` [D, D], ``R`` [N, K] and ``valid`` [K]. What is not asked for is not computed.
+    "none"), ``B`` [D, D], ``R`` [N, K] and ``valid`` [K]. What is not asked for is not computed; a
+    snapshot that is kept keeps what it may yet need.
     """
 
-    def __init__(self, moments: Moments, valid: Bool[Tensor, "K"], index: Tensor) -> None:
-        self._moments = moments
-        self._index = index
-        self.valid = valid
+    def __init__(self, state: State, form: Form, index: Tensor) -> None:
+        self._mass, self.mu, self._covariance = state.mass, state.mean, state.covariance
+        self.valid: Bool[Tensor, "K"] = state.seen
+        self._form, self._index = form, index
 
     @cached_property
     def pi(self) -> Float[Tensor, "K"]:
         """The components' shares of the rows: ≥ 0, they sum to one."""
-        return mixing_weights(self._moments.mass)
-
-    @property
-    def mu(self) -> Float[Tensor, "K D"]:
-        """The means; zeros for a component never seen."""
-        return self._moments.mean
+        return mixing_weights(self._mass)
 
     @cached_property
     def Sigma(self) -> Tensor | None:
         """The covariances about the means (divided by the number of rows); symmetric to the last bit."""
-        form, covariance = self._moments.form, self._moments.covariance
-        if form is SCALAR:
+        if self._form is SCALAR:
             return None
-        return linalg.symmetric(covariance) if form.is_matrix else covariance
+        with exactly(self.mu):
+            covariance = self._covariance.value
+            return linalg.symmetric(covariance) if self._form.is_matrix else covariance
 
     @cached_property
     def B(self) -> Float[Tensor, "D D"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR, Form
 from mixturelab.model.suffstats import Moments
 from mixturelab.stream.batch import Batch
 from mixturelab.stream.config import MixtureSettings
+from mixturelab.stream.folding import Covariance
 
 FORMS: dict[str, Form] = {"full": DENSE, "diag": DIAGONAL, "none": SCALAR}
 
@@ -28,8 +29,11 @@ class State:
 
     Attributes
     ----------
-    mass, mean, covariance : Tensor
+    mass, mean : Tensor [K], [K, D]
+    covariance : Covariance
         The moments so far.
+    traces : Tensor [K]
+        Of the covariances.
     seen : Tensor [K]
         Components that ever had a row.
     previous : Tensor [K, D]
@@ -50,7 +54,8 @@ class State:
 
     mass: Tensor
     mean: Tensor
-    covariance: Tensor
+    covariance: Covariance
+    traces: Tensor
     seen: Tensor
     previous: Tensor
     centroid: Tensor
@@ -72,14 +77,11 @@ class State:
         none = torch.zeros((), dtype=torch.int64, device=device)
         moments = Moments.empty(mean, form)
         return cls(
-            mass=moments.mass, mean=mean, covariance=moments.covariance, seen=no, previous=mean,
+            mass=moments.mass, mean=mean, covariance=Covariance(moments.covariance), traces=moments.mass,
+            seen=no, previous=mean,
             centroid=mean, centroid_mass=moments.mass, started=no, starving=no, recent=moments.mass,
             collapsed_for=none, counts=none.new_zeros(len(COUNTS)),
         )  # fmt: skip
-
-    def moments(self, form: Form) -> Moments:
-        """The mixture's moments."""
-        return Moments(self.mass, self.mean, self.covariance, form)
 
     def came(self, mass: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """`seen` and `previous` after rows of these masses, with these new means."""
@@ -98,11 +100,27 @@ class State:
 
     def to(self, device: torch.device) -> State:
         """The same on another device."""
-        return replace(self, **{name: value.to(device) for name, value in self.tensors().items()})
+        tensors = {name: value.to(device) for name, value in self._plain().items()}
+        return replace(self, covariance=Covariance(self.covariance.value.to(device)), **tensors)
+
+    def _plain(self) -> dict[str, Tensor]:
+        names = [field.name for field in fields(self) if field.name != "covariance"]
+        return {name: getattr(self, name) for name in names}
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """All tensors by name; the covariance without the batches that wait."""
+        return {"covariance": self.covariance.base, **self._plain()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], waiting: Sequence[Mapping[str, Any]]) -> State:
+        """From `tensors` and the batches that waited.
+
+        Raises
+        ------
+        ArgumentError
+        """
+        plain = {name: value for name, value in tensors.items() if name != "covariance"}
+        return cls(covariance=Covariance.of(tensors["covariance"], waiting), **plain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +193,7 @@ def check_state(
     ------
     ArgumentError
     """
-    missing = {"format", "K", "D", "covariance", "clock", "write_errors", "tensors"} - set(saved)
+    missing = {"format", "K", "D", "covariance", "clock", "write_errors", "tensors", "waiting"} - set(saved)
     if missing:
         raise ArgumentError(f"state lacks {sorted(missing)}; wanted what state_dict() gives")
     features = saved["D"] if current is None else current.mean.shape[1]

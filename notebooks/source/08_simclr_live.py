@@ -545,7 +545,7 @@ viewer
 # Without negatives: one place on the rim. τ = 50: a ring. Without augmentation: the middle, since 32 directions share
 # each row's length. Healthy: all over the disc, in groups.
 #
-# And the ellipses? After step 150 they stay behind the rows, large and empty: the EMA of warm-up **a**. An alarm that
+# And the ellipses? After step 150 most stay behind, large, empty and dashed: the memory of warm-up **a**. An alarm that
 # asked them would be late; ours asks the batch.
 #
 # </details>
@@ -612,22 +612,18 @@ print("kNN of h:", {name: "above 0.95" if knn > 0.955 else "above 0.9" for name,
 # neighbours right after the image has been moved?
 
 # %%
-asked = {
-    "kmeans_ari": "clusters (ARI)",
-    "one_shot": "one example each",
-    "perturbed_knn": "kNN of moved images",
-    "knn": "kNN",
-}
-scores = {"raw pixels": pixels, **judged}
-scores = {name: {asked[key]: value for key, value in vars(found).items()} for name, found in scores.items()}
-scores = {name: found | {"kNN of h": knn_h.get(name, pixels.knn)} for name, found in scores.items()}
+scores = {"raw pixels": vars(pixels) | {"knn_h": pixels.knn}}
+for name, found in judged.items():
+    scores[name] = vars(found) | {"knn_h": knn_h[name]}
+asked = {"kmeans_ari": "clusters (ARI)", "one_shot": "one example each"}
+asked |= {"perturbed_knn": "kNN of moved images", "knn": "kNN of z", "knn_h": "kNN of h"}
 
 # %%
 words = (
     "Five scores of four networks, and of raw pixels as the bar to beat. The healthy one is first everywhere, far beyond the "
     "pixels in the upper three. No negatives comes second, τ = 50 third, no augmentation far behind. In kNN of h all are high."
 )
-plot.show(plot.score_dots(scores, baseline="raw pixels"), words)
+plot.show(plot.score_dots(scores, names=asked, baseline="raw pixels"), words)
 
 # %%
 good, bad, ring, lone = judged.values()

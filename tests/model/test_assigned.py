@@ -5,10 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream.stream_oracles import grouped
 
 from mixturelab.inference.accumulators import TOTAL
-from mixturelab.model.assigned import Memory, assign_rows, one_hot, rows_of
+from mixturelab.model.assigned import assign_rows, blend_groups, group_rows, one_hot
 from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR, SHARED
 from mixturelab.model.suffstats import Moments, SufficientStatistics
 
@@ -80,7 +79,7 @@ def test_residuals_are_about_the_component_and_rows_of_none_have_no_weight(rows)
 @given(rows=assigned())
 def test_grouped_rows_have_the_same_counts_and_means_as_masked_ones(rows):
     x, index, k = rows
-    by_group, masked = grouped(x, index, k), assign_rows(x, index, k)
+    by_group, masked = group_rows(x, index, k), assign_rows(x, index, k)
     assert torch.equal(by_group.mass, masked.mass)
     close(by_group.mean, masked.mean, 1e-12)
     assert not by_group.mean[by_group.mass == 0].any()
@@ -90,7 +89,7 @@ def blends(x, index, k, covariance, share, shift, form):
     """`blend` of all that can be folded in."""
     kinds = [collected(x, index, k, form), assign_rows(x, index, k)]
     if form is DENSE:
-        kinds += [grouped(x, index, k), rows_of(x, index, k, form, None)]
+        kinds += [group_rows(x, index, k)]
     return [rows.blend(covariance, share, shift, form) for rows in kinds]
 
 
@@ -121,7 +120,7 @@ def test_all_blends_are_the_formula(form, rows, seed, extreme):
             assert torch.equal(found[j], covariance[j])
 
 
-@pytest.mark.parametrize("make", [assign_rows, grouped])
+@pytest.mark.parametrize("make", [assign_rows, group_rows])
 def test_moving_the_zero_moves_the_means_alone(make):
     x, index = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 4
     centre = torch.tensor([5.0, -1.0, 100.0])
@@ -133,23 +132,47 @@ def test_moving_the_zero_moves_the_means_alone(make):
     assert torch.equal(moved.mass, rows.mass)
 
 
-def test_grouping_is_for_the_dense_form_where_it_is_wanted():
-    x, index = torch.randn(20, 3), torch.arange(20) % 4
-    memory = Memory(20, 4, x)
-    memory.rows.copy_(x)
-    kinds = {
-        (form, has_memory): type(rows_of(x, index, 4, form, memory if has_memory else None)).__name__
-        for form in FORMS.values()
-        for has_memory in (True, False)
-    }
-    assert {key for key, kind in kinds.items() if kind == "GroupedRows"} == {(DENSE, True)}
+@settings(max_examples=50)
+@given(seed=st.integers(0, 1000), batches=st.integers(1, 6))
+def test_several_batches_at_once_are_the_same_batches_one_after_the_other(seed, batches):
+    rng, k, d = np.random.default_rng(seed), 3, 4
+    covariance = torch.eye(d, dtype=torch.float64).expand(k, d, d).clone()
+    folds, wanted = [], covariance
+    for n in rng.integers(1, 20, batches):
+        rows = group_rows(
+            torch.from_numpy(rng.normal(size=(n, d))), torch.from_numpy(rng.integers(0, k + 1, n)), k
+        )
+        share = torch.from_numpy(rng.random(k)) * (rows.mass > 0)
+        shift = torch.from_numpy(rng.normal(size=(k, d)))
+        folds.append((rows, share.tolist(), shift))
+        wanted = rows.blend(wanted, share, shift, DENSE)
+    close(blend_groups(covariance, folds), wanted, 1e-12)
+
+
+def test_batches_folded_in_together_leave_a_component_without_rows_as_it_was_to_the_last_bit():
+    generator = torch.Generator().manual_seed(0)
+    covariance, folds = torch.rand(3, 4, 4, generator=generator), []
+    before = covariance.clone()
+    for _ in range(4):
+        rows = group_rows(torch.randn(10, 4, generator=generator), torch.tensor([0, 3] * 5), 3)
+        folds.append((rows, [0.4, 0.0, 0.0], torch.randn(3, 4, generator=generator)))
+    found = blend_groups(covariance, folds)
+    assert torch.equal(covariance, before)
+    assert torch.equal(found[1:], before[1:])
+
+
+@given(rows=assigned())
+def test_traces_of_grouped_rows_are_those_of_their_covariances(rows):
+    x, index, k = rows
+    wanted = torch.einsum("kii->k", collected(x, index, k, DENSE).covariance)
+    close(torch.tensor(group_rows(x, index, k).traces(), dtype=x.dtype), wanted)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_rows_have_no_spread_at_all(dtype):
     x = torch.full((30, 4), 0.1, dtype=dtype)
     index = torch.arange(30) % 3
-    for rows in (assign_rows(x, index, 3), grouped(x, index, 3)):
+    for rows in (assign_rows(x, index, 3), group_rows(x, index, 3)):
         spread = rows.blend(
             torch.zeros(3, 4, 4, dtype=dtype),
             torch.ones(3, dtype=dtype),

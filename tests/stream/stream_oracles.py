@@ -10,7 +10,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mixturelab import MixtureStats
-from mixturelab.model.assigned import Memory, group_rows
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the total covariance
@@ -193,13 +192,6 @@ def assert_same_state(estimator, before, *, apart_from=()):
 def mass_of(estimator):
     """The decayed number of rows of each component."""
     return estimator.state_dict()["tensors"]["mass"]
-
-
-def grouped(x, index, k):
-    """Rows grouped by component, in memory of their own."""
-    memory = Memory(len(x), k, x)
-    memory.rows.copy_(x)
-    return group_rows(index, k, memory)
 
 
 # ---------------------------------------------------------------------------------------------- numbers

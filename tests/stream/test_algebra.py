@@ -362,7 +362,7 @@ def test_naming_the_labels_otherwise_permutes_the_components(mode):
 def test_ema_with_kmeans_from_equal_centroids_permutes_with_them():
     """The same stream with the saved state's components in another order: the same mixture in that order."""
     batches = cluster_batches(4, [60] * 5, 4, 3, dtype=torch.float64)
-    a, b = (estimator_of(K=4) for _ in range(2))
+    a, b = (estimator_of(K=4, group_rows=False) for _ in range(2))
     feed_all(a, batches[:1])
     order, state = torch.tensor([2, 0, 3, 1]), saved(a)
     per_component = {n: t[order] for n, t in state["tensors"].items() if t.ndim}
@@ -470,6 +470,41 @@ def test_a_snapshot_stays_what_it_was(way, path):
     for name, value in wanted.items():
         assert torch.equal(early[name], value)
         assert torch.equal(late[name], value)
+
+
+@every_way
+@pytest.mark.parametrize("path", PATHS, ids=("grouped", "masked"))
+def test_looking_changes_nothing_of_what_comes_later(way, path):
+    """Whatever is worked out only when it is asked for: later statistics are the same to the last bit."""
+    batches = cluster_batches(0, [30, 7, 40, 1] * 7, 4, 5)
+    silent, watched = (estimator_of(K=4, **way, **path) for _ in range(2))
+    kept = []
+    for t, batch in enumerate(batches):
+        last = silent.update(*batch)
+        kept.append(watched.update(*batch))
+        if t % 3 == 1:
+            assert [kept[-1][name] for name in kept[-1]]
+        if t % 7 == 2:
+            watched.summary()
+            watched.state_dict()
+        if t % 5 == 4:
+            assert kept[t - 2].Sigma is not None
+    assert same_bits(kept[-1], last)
+
+
+@every_way
+def test_a_snapshot_is_the_same_whenever_it_is_looked_at(way):
+    batches = cluster_batches(0, [30, 7, 40, 1] * 6, 4, 5)
+    early, late = (estimator_of(K=4, **way) for _ in range(2))
+    snapshots, seen = [], []
+    for batch in batches:
+        s = early.update(*batch)
+        seen.append({name: s[name].clone() for name in s})
+        snapshots.append(late.update(*batch))
+    for s, wanted in reversed(list(zip(snapshots, seen, strict=True))):
+        for name in ("pi", "mu", "B", "R", "valid"):
+            assert torch.equal(s[name], wanted[name])
+        torch.testing.assert_close(s.Sigma, wanted["Sigma"], rtol=1e-5, atol=1e-5)
 
 
 @every_way

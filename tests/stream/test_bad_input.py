@@ -302,7 +302,7 @@ def test_a_batch_without_a_usable_row_leaves_the_state_as_it_was(way, which, upd
     estimator, twin = (estimator_of(K=4, ema_decay=0.9, **way) for _ in range(2))
     for one in (estimator, twin):
         feed_all(one, dying_batches(updates), labelled=True)
-    before, numbers = saved(estimator), estimator.summary()
+    numbers, before = estimator.summary(), saved(estimator)  # numbers first: what waits is folded for them
     clock = estimator.state_dict()["clock"]
     s = estimator.update(x, labels)
     if updates:
