@@ -610,7 +610,8 @@ DIAGNOSIS = ChoiceExercise(
         Mistake(
             "low-rank collapse",
             "c",
-            "then the effective rank would be near 2. It is 31 of 32: every direction is in use, each as much as the next.",
+            "then the effective rank would be near 2. It is 31 of 32: every direction is in use, each as much as the "
+            "next.",
         ),
     ),
 )

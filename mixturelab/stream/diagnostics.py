@@ -170,7 +170,7 @@ def find_alarms(
     if numbers["updates"] < WARM_UP:
         return ()
     found = [_complete_collapse(numbers), _low_rank_collapse(numbers, n_components, n_features)]
-    if uses_labels:
+    if uses_labels and n_components > 1:  # one class explains nothing
         found.append(_no_class_structure(numbers))
     return tuple(alarm for alarm in found if alarm is not None)
 

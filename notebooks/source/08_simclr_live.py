@@ -44,6 +44,7 @@ from mixturelab.plot.film import Film, FilmViewer
 from mixturelab.simclr import Augmentation, RunConfig, Trainer, embed, experiment, load_images, nt_xent, views
 
 digits = load_images("digits")
+torch.set_num_threads(1)  # so small a network is fastest on one core
 
 # %% [markdown]
 # The notation is that of notebooks 00 and 07. New are:
@@ -184,13 +185,13 @@ for tau in (0.1, 0.5, 50.0):
     print(f"τ = {tau:4.1f}:", (weight / weight.sum()).round(3))
 
 # %% [markdown]
-# **Predict.** Row 2 is the right answer. Which of the three temperatures is the easiest for row 0? And what does the
-# last one teach it about rows 1 and 3, of which one is nearer?
+# **Predict.** Row 2 is the right answer, and row 1 is nearer than row 3. What does the loss care about at $\tau = 0.5$, and
+# what at $\tau = 50$?
 #
 # <details><summary>Open</summary>
 #
-# The lowest: 0.1 is nearly certain, and right. At $\tau = 50$ all rows are the same to it: it may be as near to one
-# negative as it likes. Remember that in section 6.
+# At 0.5 the nearest wrong row counts most: push it away first. At 50 all rows are the same to row 0, near or far.
+# Remember that in section 6.
 #
 # </details>
 
@@ -479,8 +480,8 @@ print("opnorm_B / trace_B above 0.5:       ", hot["opnorm_B"] / hot["trace_B"] >
 print("effective rank below 3:             ", hot["effective_rank"] < 3)
 
 # %% [markdown]
-# By `trace_B` and $R^2$ this is the *better* network: tight components, far apart. In two directions out of 32. Only the
-# numbers that count directions object.
+# By `trace_B` and $R^2$ this is the *better* network: tight components, far apart. (By $\mathrm{tr} W / \mathrm{tr} B$, too, a
+# simple measure of *neural collapse*.) In two directions out of 32. Only the numbers that count directions object.
 
 # %% [markdown]
 # Why? For a large $\tau$ the exponentials are straight lines, and the loss becomes

@@ -125,12 +125,11 @@ def test_a_component_without_rows_stays_to_the_last_bit(form, make, accumulator)
     assert torch.equal(state.covariance[1:], start.covariance[1:])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_ten_thousand_absences_change_no_bit_and_take_the_mass_to_zero(dtype):
-    x = torch.randn(8, D, generator=torch.Generator().manual_seed(0), dtype=dtype)
+def test_ten_thousand_absences_change_no_bit_and_take_the_mass_to_zero():
+    x = torch.randn(8, D, generator=torch.Generator().manual_seed(0))
     first, later = (assign_rows(x, torch.tensor(i), K) for i in ([0, 1, 2] * 2 + [0, 1], [0, 1] * 4))
     accumulator = decay(0.95)
-    start = accumulator.fold(Moments.empty(torch.zeros(K, D, dtype=dtype), DIAGONAL), first)
+    start = accumulator.fold(Moments.empty(torch.zeros(K, D), DIAGONAL), first)
     mean, mass, masses = start.mean, start.mass, []
     for _ in range(10_000):
         mean, mass, *_ = accumulator.move(mean, mass, later)

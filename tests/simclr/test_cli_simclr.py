@@ -101,7 +101,7 @@ def test_a_finished_run_says_so(small, tmp_path):
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     for options in ([], ["--config", small]):
         words = succeeds("--out", tmp_path / "run", "--resume", *options)
-        assert "the run was finished already, nothing was left to do" in words
+        assert "the run was finished already, nothing was left to do" in " ".join(words.split())
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 

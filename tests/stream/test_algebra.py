@@ -97,7 +97,7 @@ def test_law_of_total_covariance(way, covariance, stream):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("path", PATHS, ids=("grouped", "masked"))
 def test_law_of_total_covariance_after_many_updates(way, dtype, path):
-    batches = cluster_batches(3, [32] * 130, 6, 8, absent=0.2, dtype=dtype)
+    batches = cluster_batches(3, [32] * 90, 6, 8, absent=0.2, dtype=dtype)
     estimator = estimator_of(K=6, **way, **path)
     snapshots = feed_all(estimator, batches)
     history = history_of(batches, snapshots)

@@ -114,7 +114,7 @@ def test_a_batch_with_fewer_rows_than_features_has_the_effective_rank_of_its_row
     )
 
 
-@pytest.mark.parametrize(("d", "k"), [(512, 10), (128, 64), (768, 100)])
+@pytest.mark.parametrize(("d", "k"), [(512, 10), (128, 64)])
 def test_collapse_ratio_in_many_dimensions_in_float32(d, k):
     """B's null direction is rounding in float32: it must not enter the pseudo-inverse."""
     batches = cluster_batches(1, [4 * k] * 2, k, d, spread=0.5)
@@ -303,7 +303,7 @@ def run(estimator, batches):
     return out
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000), k=st.integers(1, 12), d=st.integers(1, 40), n=st.integers(8, 100),
     spread=st.sampled_from([1.5, 3.0]), is_on_sphere=st.booleans(), way=st.sampled_from(WAYS),
@@ -372,14 +372,16 @@ def test_the_decayed_statistics_alone_would_tell_a_collapse_late():
     assert found["trace_W"] + found["trace_B"] > 1  # the EMA is far from a point still
 
 
-@pytest.mark.parametrize("way", [*WAYS, {"mode": "per_batch", **LABELS}], ids=str)
-@pytest.mark.parametrize("covariance", ["full", "diag", "none"])
-@pytest.mark.parametrize("is_logged", [False, True])
+@pytest.mark.parametrize(("way", "covariance", "is_logged"), [
+    *((way, "full", False) for way in (*WAYS, {"mode": "per_batch", **LABELS})),
+    *((WAYS[0], covariance, True) for covariance in ("full", "diag", "none")),
+    (WAYS[1], "none", False),
+], ids=str)  # fmt: skip
 def test_low_rank_collapse_is_told(way, covariance, is_logged):
     rng = np.random.default_rng(0)
     estimator = estimator_of(K=4, covariance=covariance, **way)
     is_on = []
-    for t in range(150):
+    for t in range(130):
         x, labels = healthy(rng, 64, 4, 16) if t < 40 else line(rng, 64, 16)
         estimator.update(x, labels if estimator.settings.needs_labels else None)
         if is_logged:
