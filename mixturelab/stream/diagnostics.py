@@ -133,6 +133,18 @@ def entropy(pi: Iterable[float]) -> float:
     return -sum(share * math.log(share) for share in pi if share > 0)
 
 
+def adjusted_r_squared(mass: Array, mean: Array, total: float) -> float:
+    """The share of a batch's variance that lies between its classes, less what chance puts there.
+
+    1 − (1 − R²)(N − 1)/(N − K): even classes drawn by lot have means that differ. NaN with no more rows than classes.
+    """
+    rows, classes = float(mass.sum()), int((mass > 0).sum())
+    if rows <= classes or not total > 0:
+        return math.nan
+    within = 1 - float(gram_of(mass / rows, mean).trace()) / total
+    return 1 - within * (rows - 1) / (rows - classes)
+
+
 # -------------------------------------------------------------------------------------------- alarms
 
 
@@ -159,7 +171,8 @@ COLLAPSED_SHARE, COLLAPSED_UPDATES = 0.1, 5
 # entropy, in fewer than three. With few components or dimensions that is no news.
 ONE_DIRECTION, FEW_DIRECTIONS = 0.5, 3.0
 LEAST_K, LEAST_D = 4, 8
-# Classes that explain less than a fifth of the variance are not told apart.
+# Classes that explain less than a fifth of the variance are not told apart. The decayed statistics lag behind a network
+# that is just learning them: the last batch must agree.
 NO_STRUCTURE = 0.2
 
 
@@ -199,7 +212,7 @@ def _low_rank_collapse(numbers: Mapping[str, float], n_components: int, n_featur
 
 
 def _no_class_structure(numbers: Mapping[str, float]) -> Alarm | None:
-    if not numbers["r_squared"] < NO_STRUCTURE:
+    if not numbers["r_squared"] < NO_STRUCTURE or numbers["latest_r_squared"] >= NO_STRUCTURE:
         return None
     return Alarm(
         "no_class_structure",

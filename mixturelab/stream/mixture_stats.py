@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from mixturelab.model.forms import DENSE
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
-from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, NO_STRUCTURE, Alarm, find_alarms
 from mixturelab.stream.folding import fold
 from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
 from mixturelab.stream.state import FORMS, Clock, Last, State, check_state
@@ -333,7 +334,9 @@ class MixtureStats:
 
     def _find_alarms(self, numbers: Mapping[str, float]) -> tuple[Alarm, ...]:
         assert self._state is not None
-        judged = {**numbers, "alarm_rank": self._clock.rank}
+        judged = {**numbers, "alarm_rank": self._clock.rank, "latest_r_squared": math.nan}
+        if self._uses_labels and numbers["r_squared"] < NO_STRUCTURE and self._last is not None:
+            judged["latest_r_squared"] = readings.latest_r_squared(self._last)
         return find_alarms(judged, self.settings.K, self._state.mean.shape[1], self._uses_labels)
 
     # -------------------------------------------------------------------------------------------- log

@@ -63,6 +63,13 @@ def _of_rows(last: Last) -> dict[str, Tensor]:
     return {f"batch_{name}": value for name, value in found.items()}
 
 
+def latest_r_squared(last: Last) -> float:
+    """Of the last batch, adjusted for its size."""
+    parts: dict[str, Tensor | float] = dict(mass=last.mass, mean=last.mean, total=last.batch.total)
+    host = to_host(parts, direct=last.mass.device.type == "cpu")
+    return diagnostics.adjusted_r_squared(host["mass"], host["mean"], float(host["total"]))
+
+
 def numbers(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
     """The summary's numbers; those that were not asked for, or have no meaning now, are NaN."""
     pi = mixing_weights(host["mass"])
