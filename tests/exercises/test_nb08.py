@@ -190,6 +190,6 @@ def test_the_alarm_written_in_other_ways(answer):
 # ------------------------------------------------------------------------------------------- 08.6: diagnosis
 
 
-@pytest.mark.parametrize("answer", ["c", " C ", "c\n"])
+@pytest.mark.parametrize("answer", ["d", " D ", "d\n"])
 def test_the_diagnosis(answer):
     assert check("08.6", answer).passed
