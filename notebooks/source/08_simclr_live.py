@@ -621,8 +621,8 @@ asked |= {"perturbed_knn": "kNN of moved images", "knn": "kNN of z", "knn_h": "k
 
 # %%
 words = (
-    "Five scores of four networks, and of raw pixels as the bar to beat. The healthy one is first everywhere, far beyond the "
-    "pixels in the upper three. No negatives comes second, τ = 50 third, no augmentation far behind. In kNN of h all are high."
+    "Five scores of four networks, and of raw pixels as the bar to beat. In the upper three the healthy one is first, far beyond "
+    "the pixels; no negatives comes second, τ = 50 third, no augmentation far behind. In kNN of h all are high."
 )
 plot.show(plot.score_dots(scores, names=asked, baseline="raw pixels"), words)
 
