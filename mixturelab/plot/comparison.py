@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from mixturelab.plot import palette, picture
 from mixturelab.plot.geometry import Array, to_numpy
 from mixturelab.plot.labels import listed, percent, plural, short
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, FEW_DIRECTIONS, ONE_DIRECTION
 
 Rows = Sequence[Mapping[str, Any]]
 Classes = NDArray[np.int64]
@@ -26,9 +27,9 @@ def _ratio(row: Mapping[str, Any]) -> float:
 _SIGNALS: tuple[tuple[str, Callable[[Mapping[str, Any]], float], float | None], ...] = (
     ("trace_B", lambda row: row["trace_B"], None),
     ("R² = tr B / tr T", lambda row: row["r_squared"], None),
-    ("spread of a batch", lambda row: row["batch_spread"], 0.1),
-    ("opnorm_B / trace_B", _ratio, 0.5),
-    ("effective rank", lambda row: row["effective_rank"], 3.0),
+    ("spread of a batch", lambda row: row["batch_spread"], COLLAPSED_SHARE),
+    ("opnorm_B / trace_B", _ratio, ONE_DIRECTION),
+    ("effective rank", lambda row: row["effective_rank"], FEW_DIRECTIONS),
 )
 
 

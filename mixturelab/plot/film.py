@@ -19,6 +19,7 @@ from mixturelab.plot.frames import Frames, small_png
 from mixturelab.plot.geometry import Array, ellipse, to_numpy
 from mixturelab.plot.labels import listed
 from mixturelab.plot.live import spoken
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, FEW_DIRECTIONS, ONE_DIRECTION
 
 _MASS = 0.9
 _WIDTH, _DPI = 828, 90  # of the widget's picture, in pixels
@@ -171,9 +172,9 @@ _PALETTE = np.array([to_rgb(colour) for colour in palette.COLOURS])
 
 # Name, words, top of the axis, limit of the alarm.
 _GAUGES = (
-    ("spread", "spread of a batch", 1.08, 0.1),
-    ("ratio", "opnorm_B / trace_B", 1.08, 0.5),
-    ("rank", "effective rank", None, 3.0),
+    ("spread", "spread of a batch", 1.08, COLLAPSED_SHARE),
+    ("ratio", "opnorm_B / trace_B", 1.08, ONE_DIRECTION),
+    ("rank", "effective rank", None, FEW_DIRECTIONS),
 )
 
 

@@ -19,6 +19,7 @@ from mixturelab.plot import palette, picture
 from mixturelab.plot.frames import Frames
 from mixturelab.plot.geometry import Array
 from mixturelab.plot.labels import listed
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, FEW_DIRECTIONS, ONE_DIRECTION
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class _Panel:
 _PANELS = (
     _Panel("loss", ("loss",), math.inf, -math.inf),
     _Panel("weights π: largest, least (dashed)", ("pi_min", "pi_max"), 0.0, 0.2),
-    _Panel("spread of a batch", ("batch_spread",), 0.0, 1.05, 0.1, "below: one point"),
+    _Panel("spread of a batch", ("batch_spread",), 0.0, 1.05, COLLAPSED_SHARE, "below: one point"),
     _Panel("trace_B, opnorm_B (dashed)", ("opnorm_B", "trace_B"), 0.0, 0.7),
-    _Panel("opnorm_B / trace_B", ("ratio",), 0.0, 1.05, 0.5, "above: one direction"),
-    _Panel("effective rank", ("effective_rank",), 0.0, 6.0, 3.0, "below: few directions"),
+    _Panel("opnorm_B / trace_B", ("ratio",), 0.0, 1.05, ONE_DIRECTION, "above: one direction"),
+    _Panel("effective rank", ("effective_rank",), 0.0, 6.0, FEW_DIRECTIONS, "below: few directions"),
 )
 _NAMES = tuple(name for panel in _PANELS for name in panel.names)
 _SHARE = 0.1  # at most this much of the time goes into drawing

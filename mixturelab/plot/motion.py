@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from mixturelab.plot import palette, picture
 from mixturelab.plot.geometry import Array, to_numpy
 from mixturelab.plot.labels import listed, short
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE
 
 __all__ = ["Fading", "component_images", "fading", "fading_rows", "stream_curves"]
 
@@ -193,7 +194,7 @@ def _tile_words(tables: Mapping[str, Array]) -> str:
 
 # ------------------------------------------------------------------------------------- a monitor of a stream
 # The house style's alarm of a complete collapse begins below this spread of a batch.
-_LEAST_SPREAD = 0.1
+_LEAST_SPREAD = COLLAPSED_SHARE
 _SMOOTH = 15  # steps that the drawn mean of the drift runs over
 
 

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike
 from mixturelab.plot import palette, picture
 from mixturelab.plot.geometry import Array, to_numpy
 from mixturelab.plot.labels import listed, plural, short
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, FEW_DIRECTIONS, ONE_DIRECTION
 
 # From top to bottom, if there is a mixture.
 _PANELS = ("loss", "spread", "traces", "ratio", "rank")
 # The house style's alarms begin here: a batch's spread, the ratio, the effective rank.
-_LIMITS = (0.1, 0.5, 3.0)
+_LIMITS = (COLLAPSED_SHARE, ONE_DIRECTION, FEW_DIRECTIONS)
 
 
 @dataclass(frozen=True)

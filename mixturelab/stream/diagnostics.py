@@ -133,16 +133,13 @@ def entropy(pi: Iterable[float]) -> float:
     return -sum(share * math.log(share) for share in pi if share > 0)
 
 
-def adjusted_r_squared(mass: Array, mean: Array, total: float) -> float:
+def adjusted_r_squared(r_squared: float, mass: Array) -> float:
     """The share of a batch's variance that lies between its classes, less what chance puts there.
 
     1 − (1 − R²)(N − 1)/(N − K): even classes drawn by lot have means that differ. NaN with no more rows than classes.
     """
     rows, classes = float(mass.sum()), int((mass > 0).sum())
-    if rows <= classes or not total > 0:
-        return math.nan
-    within = 1 - float(gram_of(mass / rows, mean).trace()) / total
-    return 1 - within * (rows - 1) / (rows - classes)
+    return 1 - (1 - r_squared) * (rows - 1) / (rows - classes) if rows > classes else math.nan
 
 
 # -------------------------------------------------------------------------------------------- alarms
@@ -177,12 +174,12 @@ NO_STRUCTURE = 0.2
 
 
 def find_alarms(
-    numbers: Mapping[str, float], n_components: int, n_features: int, uses_labels: bool
+    numbers: Mapping[str, float], rank: float, n_components: int, n_features: int, uses_labels: bool
 ) -> tuple[Alarm, ...]:
-    """The alarms that these numbers raise, none before `WARM_UP` updates."""
+    """The alarms that these numbers and this effective rank raise, none before `WARM_UP` updates."""
     if numbers["updates"] < WARM_UP:
         return ()
-    found = [_complete_collapse(numbers), _low_rank_collapse(numbers, n_components, n_features)]
+    found = [_complete_collapse(numbers), _low_rank_collapse(numbers, rank, n_components, n_features)]
     if uses_labels and n_components > 1:  # one class explains nothing
         found.append(_no_class_structure(numbers))
     return tuple(alarm for alarm in found if alarm is not None)
@@ -198,10 +195,12 @@ def _complete_collapse(numbers: Mapping[str, float]) -> Alarm | None:
     )
 
 
-def _low_rank_collapse(numbers: Mapping[str, float], n_components: int, n_features: int) -> Alarm | None:
+def _low_rank_collapse(
+    numbers: Mapping[str, float], rank: float, n_components: int, n_features: int
+) -> Alarm | None:
     if n_components < LEAST_K or n_features < LEAST_D or not numbers["trace_B"] > 0:
         return None
-    ratio, rank = numbers["opnorm_B"] / numbers["trace_B"], numbers["alarm_rank"]
+    ratio = numbers["opnorm_B"] / numbers["trace_B"]
     if not (ratio > ONE_DIRECTION and rank < FEW_DIRECTIONS):
         return None
     return Alarm(
@@ -212,7 +211,7 @@ def _low_rank_collapse(numbers: Mapping[str, float], n_components: int, n_featur
 
 
 def _no_class_structure(numbers: Mapping[str, float]) -> Alarm | None:
-    if not numbers["r_squared"] < NO_STRUCTURE or numbers["latest_r_squared"] >= NO_STRUCTURE:
+    if not numbers["r_squared"] < NO_STRUCTURE or numbers["batch_adjusted_r_squared"] >= NO_STRUCTURE:
         return None
     return Alarm(
         "no_class_structure",

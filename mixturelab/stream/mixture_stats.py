@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from mixturelab.model.forms import DENSE
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
-from mixturelab.stream.diagnostics import COLLAPSED_SHARE, NO_STRUCTURE, Alarm, find_alarms
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
 from mixturelab.stream.folding import fold
 from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
 from mixturelab.stream.state import FORMS, Clock, Last, State, check_state
@@ -75,8 +74,20 @@ class MixtureStats:
         on_row: Callable[[dict[str, Any]], None] | None = None,
         **options: Any,
     ) -> None:
-        settings = MixtureSettings.parse({"K": K, **options})
-        self._start(settings, log_dir, is_main, on_row)
+        self.settings = settings = MixtureSettings.parse({"K": K, **options})
+        self.enabled = settings.enabled
+        self.is_main = is_main
+        self._on_row = on_row
+        self._form = FORMS[settings.covariance]
+        is_stream = settings.mode == "ema"
+        self._accumulator = accumulators.decay(settings.ema_decay) if is_stream else accumulators.LATEST
+        self._uses_labels = "label_supervised" in (settings.mode, settings.assigner)
+        self._write_errors = 0
+        self._warned: set[str] = set()
+        if self.enabled and settings.cross_rank:
+            _check_single_process()
+        self._files = self._open(log_dir) if self.enabled and is_main and log_dir is not None else None
+        self.reset()
 
     @classmethod
     def from_settings(
@@ -89,28 +100,6 @@ class MixtureStats:
     ) -> Self:
         """The estimator that a `runtime.mixture` section asks for."""
         return cls(**settings.model_dump(), log_dir=log_dir, is_main=is_main, on_row=on_row)
-
-    def _start(
-        self,
-        settings: MixtureSettings,
-        log_dir: str | os.PathLike[str] | None,
-        is_main: bool,
-        on_row: Callable[[dict[str, Any]], None] | None,
-    ) -> None:
-        self.settings = settings
-        self.enabled = settings.enabled
-        self.is_main = is_main
-        self._on_row = on_row
-        self._form = FORMS[settings.covariance]
-        is_stream = settings.mode == "ema"
-        self._accumulator = accumulators.decay(settings.ema_decay) if is_stream else accumulators.LATEST
-        self._uses_labels = "label_supervised" in (settings.mode, settings.assigner)
-        self._write_errors = 0
-        self._warned: set[str] = set()
-        self._files = self._open(log_dir) if self.enabled and is_main and log_dir is not None else None
-        self.reset()
-        if self.enabled and settings.cross_rank:
-            _check_single_process()
 
     def _open(self, log_dir: str | os.PathLike[str]) -> RunFiles:
         settings = self.settings
@@ -301,7 +290,8 @@ class MixtureStats:
         Of the decayed statistics: trace_B, opnorm_B, trace_W (squared units of the embeddings), r_squared =
         tr B/(tr B + tr W), stable_rank = tr B/‖B‖, effective_rank, nc1 = tr(Σ_W B⁺)/K, entropy_pi (nats),
         valid_components, drift (of the means in the last update, in units of √(total trace)). The same of the last
-        batch alone with the prefix ``batch_``, and batch_spread = total trace/E‖x‖². Counts: updates, rows_dropped,
+        batch alone with the prefix ``batch_``, and batch_adjusted_r_squared (less what chance puts there), batch_spread
+        = total trace/E‖x‖². Counts: updates, rows_dropped,
         rows_ignored, reseeded, collapsed_for, write_errors. A ratio without meaning is NaN.
         """
         return self._numbers(spectrum=True, batch=True) if self._state is not None else {}
@@ -309,35 +299,35 @@ class MixtureStats:
     def alarms(self) -> tuple[Alarm, ...]:
         """The alarms that are on now: complete_collapse, low_rank_collapse, no_class_structure.
 
-        None before 30 updates. The effective rank is the last one found, if it is not older than
-        ``diagnostics_every`` updates.
+        None before 30 updates. The effective rank is that of the last logged row, or a new one where that is older
+        than ``diagnostics_every`` updates.
         """
         if self._state is None:
             return ()
         stale = self._clock.calls >= self._clock.due
-        return self._find_alarms(self._numbers(spectrum=stale, batch=stale and self._form is not DENSE))
+        found = self._numbers(spectrum=stale, batch=stale and self._form is not DENSE)
+        return self._find_alarms(found, self._rank(found) if stale else self._clock.rank)
+
+    def _rank(self, numbers: Mapping[str, float]) -> float:
+        """The effective rank that the alarm judges by: the batch's where no covariances are kept."""
+        return numbers["effective_rank" if self._form is DENSE else "batch_effective_rank"]
 
     def _numbers(self, spectrum: bool, batch: bool) -> dict[str, float]:
         state, last = self._state, self._last
         assert state is not None
         with exactly(state.mean) if spectrum else nullcontext():  # without, nothing is multiplied
             direct = self._may_read(state.mean)
-            host = readings.collect(state, self._form, last, spectrum=spectrum, batch=batch, direct=direct)
+            whole = batch or self._uses_labels  # the alarm about classes asks the batch, too
+            host = readings.collect(state, self._form, last, spectrum=spectrum, batch=whole, direct=direct)
         found = readings.numbers(host, state.mean.dtype)
         found["updates"] += self._clock.updates
-        if spectrum:
-            name = "effective_rank" if self._form is DENSE else "batch_effective_rank"
-            self._clock = replace(self._clock, rank=found[name])
         if found["rows_dropped"]:
             self._warn_of_rows()
         return found | {"write_errors": float(self._write_errors)}
 
-    def _find_alarms(self, numbers: Mapping[str, float]) -> tuple[Alarm, ...]:
+    def _find_alarms(self, numbers: Mapping[str, float], rank: float) -> tuple[Alarm, ...]:
         assert self._state is not None
-        judged = {**numbers, "alarm_rank": self._clock.rank, "latest_r_squared": math.nan}
-        if self._uses_labels and numbers["r_squared"] < NO_STRUCTURE and self._last is not None:
-            judged["latest_r_squared"] = readings.latest_r_squared(self._last)
-        return find_alarms(judged, self.settings.K, self._state.mean.shape[1], self._uses_labels)
+        return find_alarms(numbers, rank, self.settings.K, self._state.mean.shape[1], self._uses_labels)
 
     # -------------------------------------------------------------------------------------------- log
 
@@ -360,13 +350,12 @@ class MixtureStats:
         if not self._is_time_to_log(step, stats):
             return {}
         row = {"step": int(step), "epoch": int(epoch), "K": self.settings.K, **self._row()}
-        try:
-            if self._on_row is not None:
-                self._on_row(dict(row))
-            if self._files is not None:
-                self._write(row)
-        except OSError as error:
-            self._failed(error)
+        for write in (self._write, self._on_row):  # a tracker that fails does not cost the row in the file
+            try:
+                if write is not None:
+                    write(dict(row))
+            except OSError as error:
+                self._failed(error)
         return row
 
     def _is_time_to_log(self, step: int, stats: Mapping[str, Any] | None) -> bool:
@@ -379,15 +368,15 @@ class MixtureStats:
         is_due = clock.calls >= clock.due
         found = self._numbers(spectrum=is_due, batch=is_due)
         due = clock.calls + self.settings.diagnostics_every if is_due else clock.due
-        self._clock = replace(self._clock, logged=clock.calls, due=due)
-        return {**found, "alarms": ";".join(alarm.name for alarm in self._find_alarms(found))}
+        rank = self._rank(found) if is_due else clock.rank
+        self._clock = replace(clock, logged=clock.calls, due=due, rank=rank)
+        return {**found, "alarms": ";".join(alarm.name for alarm in self._find_alarms(found, rank))}
 
     def _write(self, row: Mapping[str, Any]) -> None:
-        assert self._files is not None
-        scores = self._snapshot.R if self.settings.store_scores and self._snapshot is not None else None
-        more = {name: row[name] for name in readings.COLUMNS}
-        host = None if scores is None else scores.cpu()
-        self._files.write(row["step"], row["epoch"], row, more, host)
+        if self._files is None:
+            return
+        scores = self._snapshot.R.cpu() if self.settings.store_scores and self._snapshot is not None else None
+        self._files.write(row["step"], row["epoch"], row, row, scores)
 
     def _failed(self, error: OSError) -> None:
         """A disk that is full does not stop the training: it is said once, and counted."""

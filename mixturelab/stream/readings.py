@@ -21,7 +21,7 @@ _BATCH = ("trace_B", "opnorm_B", *_MIXTURE)
 # The columns of mixture_diagnostics.csv after step and epoch.
 COLUMNS = (
     *_MIXTURE, "entropy_pi", "valid_components", "drift", *(f"batch_{name}" for name in _BATCH),
-    "batch_spread", *COUNTS, "collapsed_for", "write_errors", "alarms",
+    "batch_adjusted_r_squared", "batch_spread", *COUNTS, "collapsed_for", "write_errors", "alarms",
 )  # fmt: skip
 
 
@@ -63,13 +63,6 @@ def _of_rows(last: Last) -> dict[str, Tensor]:
     return {f"batch_{name}": value for name, value in found.items()}
 
 
-def latest_r_squared(last: Last) -> float:
-    """Of the last batch, adjusted for its size."""
-    parts: dict[str, Tensor | float] = dict(mass=last.mass, mean=last.mean, total=last.batch.total)
-    host = to_host(parts, direct=last.mass.device.type == "cpu")
-    return diagnostics.adjusted_r_squared(host["mass"], host["mean"], float(host["total"]))
-
-
 def numbers(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
     """The summary's numbers; those that were not asked for, or have no meaning now, are NaN."""
     pi = mixing_weights(host["mass"])
@@ -99,7 +92,7 @@ def _mixture(pi: Array, host: Mapping[str, Array], dtype: torch.dtype) -> dict[s
 
 
 def _batch(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
-    found = dict.fromkeys((*_BATCH, "spread"), math.nan)
+    found = dict.fromkeys((*_BATCH, "spread", "adjusted_r_squared"), math.nan)
     if "batch_all" in host:
         total, energy = float(host["batch_all"]), float(host["batch_energy"])
         found["spread"] = total / energy if energy > 0 else math.nan
@@ -111,9 +104,11 @@ def _batch(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
 def _batch_mixture(
     host: Mapping[str, Array], total: float, energy: float, dtype: torch.dtype
 ) -> dict[str, float]:
-    gram = diagnostics.gram_of(mixing_weights(host["batch_mass"]), host["batch_mean"])
+    mass = host["batch_mass"]
+    gram = diagnostics.gram_of(mixing_weights(mass), host["batch_mean"])
     trace_w = max(total - float(gram.trace()), 0.0)
     found = diagnostics.mixture_numbers(gram, trace_w, energy - total, dtype)
+    found["adjusted_r_squared"] = diagnostics.adjusted_r_squared(found["r_squared"], mass)
     if "batch_total" in host and math.isfinite(found["r_squared"]):
         found["effective_rank"] = diagnostics.effective_rank(host["batch_total"])
         found["nc1"] = diagnostics.neural_collapse(gram, host["batch_between_within"], dtype)
