@@ -16,7 +16,7 @@ from stream.stream_oracles import (
     saved,
 )
 
-from mixturelab.exceptions import ArgumentError
+from mixturelab.exceptions import ArgumentError, StreamWarning
 
 WAYS = (
     {"mode": "ema", "assigner": "label_supervised"},
@@ -273,4 +273,35 @@ def test_only_the_main_process_logs(tmp_path):
     estimator = estimator_of(K=4, is_main=False, log_dir=tmp_path / "run", on_row=rows.append)
     assert all(not row for _, row in train(estimator, stream(3)))
     assert rows == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_asking_for_numbers_does_not_change_what_is_logged():
+    asked, silent = (estimator_of(K=4) for _ in range(2))
+    for t, (x, _) in enumerate(stream(60)):
+        for estimator in (asked, silent):
+            estimator.update(x)
+        asked.summary()
+        asked.alarms()
+        assert same_row(asked.log_step(step=t), silent.log_step(step=t))
+        assert asked.state_dict()["clock"] == pytest.approx(silent.state_dict()["clock"], nan_ok=True)
+
+
+def test_a_tracker_that_fails_does_not_cost_the_row_in_the_file(tmp_path):
+    def full(row):
+        raise OSError(28, "No space left on device")
+
+    estimator = estimator_of(K=4, log_dir=tmp_path, on_row=full)
+    estimator.update(stream(1)[0][0])
+    with pytest.warns(StreamWarning, match="No space left"):
+        estimator.log_step(step=0)
+    assert len((tmp_path / "mixture.csv").read_text().splitlines()) == 2
+    assert estimator.summary()["write_errors"] == 1
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with pytest.raises(ArgumentError, match="cross_rank is True in a group of 2 processes"):
+        estimator_of(K=4, cross_rank=True, log_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
