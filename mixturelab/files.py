@@ -4,13 +4,14 @@ import contextlib
 import os
 import secrets
 import shutil
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 __all__ = [
+    "Growing",
     "append",
-    "append_at",
     "remove_leftovers",
     "replacing",
     "set_aside",
@@ -187,15 +188,51 @@ def append(path: str | os.PathLike[str], record: bytes) -> int:
         return _append(descriptor, record, os.fstat(descriptor).st_size)
 
 
-def append_at(path: str | os.PathLike[str], record: bytes, expected: int) -> int | None:
-    """The same if the file has the size that is expected; None, and nothing written, if it has another.
+class Growing:
+    """A file that stays open while it grows: opening it anew for each record takes longer than writing the record.
 
-    Raises
-    ------
-    OSError
+    Parameters
+    ----------
+    path : path
     """
-    with _opened(path) as descriptor:
-        return _append(descriptor, record, expected) if os.fstat(descriptor).st_size == expected else None
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._descriptor: int | None = None
+        self._identity = (0, 0)
+
+    def append_at(self, record: bytes, expected: int) -> int | None:
+        """As `append`, if the file is there and has the size that is expected; else None, and nothing is written.
+
+        Raises
+        ------
+        OSError
+        """
+        try:
+            found = os.stat(self._path)  # by its name: it may have been removed or replaced
+            if found.st_size != expected:
+                return None
+            return _append(self._open(found), record, expected)
+        except FileNotFoundError:
+            return None
+
+    def _open(self, found: os.stat_result) -> int:
+        identity = found.st_dev, found.st_ino
+        if self._descriptor is None or identity != self._identity:
+            self.release()
+            descriptor = os.open(self._path, _APPEND & ~os.O_CREAT)
+            self._descriptor, self._identity = descriptor, identity
+            self._finalizer = weakref.finalize(self, os.close, descriptor)
+        return self._descriptor
+
+    def release(self) -> None:
+        """Close it until the next record: some systems do not replace a file that is open."""
+        if self._descriptor is not None:
+            self._descriptor = None
+            self._finalizer()
+
+    def __reduce__(self) -> tuple[type["Growing"], tuple[str]]:
+        return Growing, (self._path,)  # a copy opens its own
 
 
 @contextlib.contextmanager

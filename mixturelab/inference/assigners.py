@@ -26,7 +26,7 @@ def nearest(
     if started is not None:
         squares = torch.where(started, squares, math.inf)
     # Components first: the smallest of K long rows is found several times faster than that of N short ones.
-    return torch.addmm(squares[:, None], centroids, x.mT, beta=0.5, alpha=-1).min(0).indices
+    return torch.addmm(squares.unsqueeze(1), centroids, x.t(), beta=0.5, alpha=-1).min(0).indices
 
 
 def lloyd(

@@ -182,7 +182,7 @@ def class_means(
     else:
         weights = one_hot(index, n_components, x.dtype)
         mass, total = weights.sum(1), weights @ x
-    return mass, total / mass.clamp(min=1)[:, None]
+    return mass, total / mass.clamp(min=1).unsqueeze(1)
 
 
 def one_hot(index: Int[Tensor, "N"], n_components: int, dtype: torch.dtype) -> Float[Tensor, "K N"]:

@@ -152,4 +152,4 @@ def _about_mean(
 def _square(x: Tensor) -> float:
     """The sum of the squares of all entries."""
     flat = x.flatten()
-    return float(torch.dot(flat, flat))
+    return torch.dot(flat, flat).item()

@@ -7,8 +7,9 @@ matrices, but for the effective rank.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,25 +21,33 @@ from mixturelab.model.assigned import AssignedRows
 from mixturelab.stream.snapshot import mixing_weights, scaled_offsets
 
 Array = NDArray[np.float64]
+_EPS = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
 
 
-def to_host(parts: Mapping[str, Tensor | float], direct: bool) -> dict[str, Array]:
-    """All of them as float64 arrays: looked at where they are, or brought by one copy."""
-    tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
-    plain = {name: np.asarray(part) for name, part in parts.items() if name not in tensors}
+def to_host(parts: Mapping[str, Tensor | float], direct: bool) -> dict[str, Any]:
+    """All of them: looked at where they are, or brought by one copy.
+
+    Matrices become float64 arrays, vectors lists and single values numbers: of so few, Python is quicker.
+    """
     if direct:
-        return plain | {name: np.asarray(part.numpy(), np.float64) for name, part in tensors.items()}
-    return plain | _copied(tensors)
+        return {name: _seen(part) if isinstance(part, Tensor) else part for name, part in parts.items()}
+    tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
+    return {**parts, **_copied(tensors)}
 
 
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+def _seen(part: Tensor) -> Any:
+    return part.numpy().astype(np.float64) if part.ndim > 1 else part.tolist()
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     device = next(iter(tensors.values())).device
     exact = torch.float32 if device.type == "mps" else torch.float64
     values = torch.cat([part.flatten().to(exact) for part in tensors.values()]).cpu().numpy()
     ends = np.cumsum([part.numel() for part in tensors.values()])
     pieces = np.split(values.astype(np.float64, copy=False), ends[:-1])
+    shaped = [piece.reshape(part.shape) for part, piece in zip(tensors.values(), pieces, strict=True)]
     return {
-        name: piece.reshape(part.shape) for (name, part), piece in zip(tensors.items(), pieces, strict=True)
+        name: piece if piece.ndim > 1 else piece.tolist() for name, piece in zip(tensors, shaped, strict=True)
     }
 
 
@@ -64,20 +73,39 @@ def batch_spectrum(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
 # --------------------------------------------------------------------------------------- on the host
 
 
-def gram_of(pi: Array, mean: Array) -> Array:
-    """The K×K Gram matrix G = MMᵀ of M = √π(μ − μ̄), which has B's eigenvalues."""
-    offsets = scaled_offsets(pi, mean)
-    return offsets @ offsets.T
+def mixing_shares(mass: Sequence[float]) -> list[float]:
+    """π_k = N_k / Σ_j N_j, as `mixing_weights`, of a few numbers."""
+    total = sum(mass) or 1.0
+    return [count / total for count in mass]
 
 
-def mixture_numbers(gram: Array, trace_w: float, centre: float, dtype: torch.dtype) -> dict[str, float]:
+def between(pi: Sequence[float], mean: Array) -> tuple[Array, Array, Array]:
+    """√π as a column [K, 1], M = √π(μ − μ̄) [K, D], whose Gram matrix MMᵀ has B's eigenvalues, and μ̄ [D]."""
+    first = mean[pi.index(max(pi))]  # about one of the means, as `scaled_offsets`
+    shares, offsets = np.array(pi), mean - first
+    centre = shares @ offsets
+    offsets -= centre
+    roots = np.sqrt(shares)[:, None]
+    offsets *= roots
+    centre += first
+    return roots, offsets, centre
+
+
+def square(rows: Array) -> float:
+    """The sum of the squares of all entries."""
+    return float(np.vdot(rows, rows))
+
+
+def mixture_numbers(
+    gram: Array, trace_b: float, trace_w: float, centre: float, dtype: torch.dtype
+) -> dict[str, float]:
     """What needs no eigenvalues but the K×K Gram's: traces, norms and their ratios; ``centre`` is ‖μ̄‖².
 
     Ratios are NaN where the total trace is rounding, measured by E‖x‖².
     """
-    trace_b, opnorm = float(gram.trace()), largest_eigenvalue(gram)
+    opnorm = largest_eigenvalue(gram) if math.isfinite(trace_b) else math.nan
     total = trace_b + trace_w
-    is_there = total > torch.finfo(dtype).eps * (total + centre)
+    is_there = total > _EPS[dtype] * (total + centre)
     return {
         "trace_B": trace_b,
         "opnorm_B": opnorm,
@@ -88,9 +116,7 @@ def mixture_numbers(gram: Array, trace_w: float, centre: float, dtype: torch.dty
 
 
 def largest_eigenvalue(gram: Array) -> float:
-    """The operator norm of B from its Gram matrix; NaN where that is not finite."""
-    if not math.isfinite(gram.sum()):
-        return math.nan
+    """The operator norm of B from its Gram matrix."""
     values, _, _ = dsyev(gram, compute_v=0)  # numpy's wrapper takes twice the time of so small a matrix
     return max(float(values[-1]), 0.0)
 
@@ -121,7 +147,7 @@ def neural_collapse(gram: Array, between_within: Array, dtype: torch.dtype) -> f
     if not (np.isfinite(gram).all() and np.isfinite(between_within).all()):
         return math.nan
     values, vectors = np.linalg.eigh(gram)
-    kept = values > len(gram) * torch.finfo(dtype).eps * max(values[-1], 0.0)
+    kept = values > len(gram) * _EPS[dtype] * max(values[-1], 0.0)
     if not kept.any():
         return math.nan
     inner = np.einsum("ki,kl,li->i", vectors[:, kept], between_within, vectors[:, kept])
@@ -133,12 +159,12 @@ def entropy(pi: Iterable[float]) -> float:
     return -sum(share * math.log(share) for share in pi if share > 0)
 
 
-def adjusted_r_squared(r_squared: float, mass: Array) -> float:
+def adjusted_r_squared(r_squared: float, mass: Sequence[float]) -> float:
     """The share of a batch's variance that lies between its classes, less what chance puts there.
 
     1 − (1 − R²)(N − 1)/(N − K): even classes drawn by lot have means that differ. NaN with no more rows than classes.
     """
-    rows, classes = float(mass.sum()), int((mass > 0).sum())
+    rows, classes = sum(mass), sum(count > 0 for count in mass)
     return 1 - (1 - r_squared) * (rows - 1) / (rows - classes) if rows > classes else math.nan
 
 

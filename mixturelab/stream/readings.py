@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +13,7 @@ from torch import Tensor
 from mixturelab.model.assigned import assign_rows
 from mixturelab.model.forms import DENSE, Form
 from mixturelab.stream import diagnostics
-from mixturelab.stream.diagnostics import Array, to_host
-from mixturelab.stream.snapshot import mixing_weights, scaled_offsets
+from mixturelab.stream.diagnostics import to_host
 from mixturelab.stream.state import COUNTS, Last, State
 
 _MIXTURE = ("trace_W", "r_squared", "stable_rank", "effective_rank", "nc1")
@@ -24,10 +25,16 @@ COLUMNS = (
     "batch_adjusted_r_squared", "batch_spread", *COUNTS, "collapsed_for", "write_errors", "alarms",
 )  # fmt: skip
 
+# What is not asked for.
+_UNKNOWN = {"effective_rank": math.nan, "nc1": math.nan}
+_NO_BATCH = dict.fromkeys(
+    (*(f"batch_{name}" for name in _BATCH), "batch_adjusted_r_squared", "batch_spread"), math.nan
+)
+
 
 def collect(
     state: State, form: Form, last: Last | None, *, spectrum: bool, batch: bool, direct: bool
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Everything the numbers need, on the host: by one copy, whatever was asked for.
 
     Parameters
@@ -63,51 +70,57 @@ def _of_rows(last: Last) -> dict[str, Tensor]:
     return {f"batch_{name}": value for name, value in found.items()}
 
 
-def numbers(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
+def numbers(host: Mapping[str, Any], dtype: torch.dtype) -> dict[str, float]:
     """The summary's numbers; those that were not asked for, or have no meaning now, are NaN."""
-    pi = mixing_weights(host["mass"])
-    shares = pi.tolist()  # a few numbers are quicker in Python than as an array
-    found: dict[str, float] = {"pi_min": min(shares), "pi_max": max(shares)}
-    found |= _mixture(pi, host, dtype)
-    found |= {"entropy_pi": diagnostics.entropy(shares), "valid_components": float(host["seen"].sum())}
-    moved, total = host["mean"] - host["previous"], found["trace_B"] + found["trace_W"]
-    known = not math.isnan(found["r_squared"])
-    found["drift"] = math.sqrt((pi @ (moved * moved)).sum() / total) if known else math.nan
-    found |= {f"batch_{name}": value for name, value in _batch(host, dtype).items()}
-    found |= dict(zip(COUNTS, host["counts"].tolist(), strict=True))
-    return found | {"collapsed_for": float(host["collapsed_for"])}
+    pi = diagnostics.mixing_shares(host["mass"])
+    return {
+        "pi_min": min(pi),
+        "pi_max": max(pi),
+        **_mixture(pi, host, dtype),
+        "entropy_pi": diagnostics.entropy(pi),
+        "valid_components": float(sum(host["seen"])),
+        **_batch(host, dtype),
+        **dict(zip(COUNTS, map(float, host["counts"]), strict=True)),
+        "collapsed_for": float(host["collapsed_for"]),
+    }
 
 
-def _mixture(pi: Array, host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
-    mean, trace_w = host["mean"], float(pi @ host["traces"])
-    offsets, centre = scaled_offsets(pi, mean), pi @ mean
-    gram = offsets @ offsets.T
-    found = diagnostics.mixture_numbers(gram, trace_w, float(centre @ centre), dtype)
-    if "within" not in host or math.isnan(found["r_squared"]):
-        return found | {"effective_rank": math.nan, "nc1": math.nan}
+def _mixture(pi: list[float], host: Mapping[str, Any], dtype: torch.dtype) -> dict[str, float]:
+    mean, trace_w = host["mean"], sum(map(operator.mul, pi, host["traces"]))
+    roots, offsets, centre = diagnostics.between(pi, mean)
+    gram, trace_b = offsets @ offsets.T, diagnostics.square(offsets)
+    found = diagnostics.mixture_numbers(gram, trace_b, trace_w, diagnostics.square(centre), dtype)
+    if math.isnan(found["r_squared"]):
+        return {**found, **_UNKNOWN, "drift": math.nan}
+    moved = (mean - host["previous"]) * roots
+    found["drift"] = math.sqrt(diagnostics.square(moved) / (trace_b + trace_w))
+    if "within" not in host:
+        return {**found, **_UNKNOWN}
     within = host["within"]
     rank = diagnostics.effective_rank(within + offsets.T @ offsets)
     nc1 = diagnostics.neural_collapse(gram, offsets @ within @ offsets.T, dtype)
-    return found | {"effective_rank": rank, "nc1": nc1}
+    return {**found, "effective_rank": rank, "nc1": nc1}
 
 
-def _batch(host: Mapping[str, Array], dtype: torch.dtype) -> dict[str, float]:
-    found = dict.fromkeys((*_BATCH, "spread", "adjusted_r_squared"), math.nan)
-    if "batch_all" in host:
-        total, energy = float(host["batch_all"]), float(host["batch_energy"])
-        found["spread"] = total / energy if energy > 0 else math.nan
-        if "batch_mass" in host:
-            found |= _batch_mixture(host, total, energy, dtype)
-    return found
+def _batch(host: Mapping[str, Any], dtype: torch.dtype) -> dict[str, float]:
+    if "batch_all" not in host:
+        return _NO_BATCH
+    total, energy = float(host["batch_all"]), float(host["batch_energy"])
+    spread = {"batch_spread": total / energy if energy > 0 else math.nan}
+    if "batch_mass" not in host:
+        return {**_NO_BATCH, **spread}
+    found = _batch_mixture(host, total, energy, dtype)
+    return {**_NO_BATCH, **spread, **{f"batch_{name}": value for name, value in found.items()}}
 
 
 def _batch_mixture(
-    host: Mapping[str, Array], total: float, energy: float, dtype: torch.dtype
+    host: Mapping[str, Any], total: float, energy: float, dtype: torch.dtype
 ) -> dict[str, float]:
     mass = host["batch_mass"]
-    gram = diagnostics.gram_of(mixing_weights(mass), host["batch_mean"])
-    trace_w = max(total - float(gram.trace()), 0.0)
-    found = diagnostics.mixture_numbers(gram, trace_w, energy - total, dtype)
+    _, offsets, _ = diagnostics.between(diagnostics.mixing_shares(mass), host["batch_mean"])
+    gram, trace_b = offsets @ offsets.T, diagnostics.square(offsets)
+    trace_w = max(total - trace_b, 0.0)
+    found = diagnostics.mixture_numbers(gram, trace_b, trace_w, energy - total, dtype)
     found["adjusted_r_squared"] = diagnostics.adjusted_r_squared(found["r_squared"], mass)
     if "batch_total" in host and math.isfinite(found["r_squared"]):
         found["effective_rank"] = diagnostics.effective_rank(host["batch_total"])

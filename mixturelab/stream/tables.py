@@ -56,6 +56,9 @@ class Table(History):
         self._words = words
         self._header = _line(self._names)
         self._size = -1  # not looked at yet
+        self._file = files.Growing(path)
+        self._kinds: tuple[type, ...] = ()
+        self._template: str | None = None
         self._read()
 
     def mend(self) -> None:
@@ -77,11 +80,24 @@ class Table(History):
             If a column has no value, or one that is no number.
         """
         known = {**values, "step": step, "epoch": epoch, **self._constants}
+        if (line := self._quick_line(known)) is not None:
+            return line
         if missing := [name for name in self._names if name not in known]:
             raise ArgumentError(
                 f"{self.path.name} gets no value for {missing[0]!r}; wanted {', '.join(self._names)}"
             )
         return _line([_text(name, known[name], self._words) for name in self._names])
+
+    def _quick_line(self, known: Mapping[str, Any]) -> bytes | None:
+        """The line at once where all are plain numbers or words without commas: nearly always."""
+        values = tuple(map(known.get, self._names))
+        kinds = tuple(map(type, values))
+        if kinds != self._kinds:
+            self._kinds, self._template = kinds, _template(kinds, self._words)
+        if self._template is None:
+            return None
+        line = self._template % values
+        return f"{line}\n".encode() if line.isprintable() and _needs_no_quotes(line, len(values)) else None
 
     def write(self, step: int, row: bytes) -> None:
         """Add a step's line, after room has been made for it.
@@ -92,12 +108,17 @@ class Table(History):
             If the file cannot be written; the rows that are in it stay whole.
         """
         is_next = self._size > 0 and self.is_before(step)  # nearly always
-        if not is_next or (size := files.append_at(self.path, row, self._size)) is None:
+        if not is_next or (size := self._file.append_at(row, self._size)) is None:
+            self._file.release()
             if files.size(self.path) != self._size:
                 self._look_again()
             self.make_room(step)
             size = files.append(self.path, row if self._size else self._header + row)
         self._size, self.last = size, step
+
+    def close(self) -> None:
+        """Close the file; a later `write` opens it again."""
+        self._file.release()
 
     def _look_again(self) -> None:
         """A failed write, or somebody else, left the file other than it was."""
@@ -199,11 +220,21 @@ class _Content:
 
 def _line(fields: Sequence[str]) -> bytes:
     line = ",".join(fields)
-    if line.count(",") < len(fields) and '"' not in line and len(fields) > 1:  # nothing that needs quotes
+    if _needs_no_quotes(line, len(fields)):
         return f"{line}\n".encode()
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(fields)
     return buffer.getvalue().encode()
+
+
+def _needs_no_quotes(line: str, n_fields: int) -> bool:
+    return line.count(",") < n_fields and '"' not in line and n_fields > 1
+
+
+def _template(kinds: tuple[type, ...], words: bool) -> str | None:
+    """What `_text` makes of plain values, for all of them at once; None if some are of another kind."""
+    formats = {float: "%.9g", int: "%d"} | ({str: "%s"} if words else {})
+    return ",".join(formats[kind] for kind in kinds) if formats.keys() >= set(kinds) else None
 
 
 def _text(name: str, value: Any, words: bool) -> str:

@@ -121,6 +121,8 @@ class RunFiles:
         OSError
             If there is no room for it; then nothing is lost, and `read_scores` reads them as they are.
         """
+        for table in (self._mixture, self._diagnostics):
+            table.close()
         self._score_file.close()
 
     def __enter__(self) -> Self:

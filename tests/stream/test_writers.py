@@ -1,6 +1,8 @@
 """The tables of a run folder: their bytes, resuming, torn and damaged files, full disks, and checks before training."""
 
+import csv
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from stream.disk import FullDisk, contents
 
 from mixturelab import files
 from mixturelab.exceptions import ArgumentError, StreamWarning
+from mixturelab.stream.tables import Table
 from mixturelab.stream.writers import RunFiles, read_scores
 
 HEADER = b"step,epoch,K,pi_min,pi_max,trace_B,opnorm_B\n"
@@ -361,6 +364,76 @@ def test_a_record_interrupted_by_the_user_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         files.append(tmp_path / "file", b"record")
     assert (tmp_path / "file").read_bytes() == b"before"
+
+
+class TestGrowing:
+    """A file that stays open: each record where it belongs, whatever became of the name."""
+
+    def growing(self, tmp_path, content=b"ab"):
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        return path, files.Growing(path)
+
+    def test_records_follow_one_another_and_are_seen_at_once(self, tmp_path):
+        path, file = self.growing(tmp_path)
+        assert file.append_at(b"cd", 2) == 4
+        assert path.read_bytes() == b"abcd"
+        file.release()
+        assert file.append_at(b"e", 4) == 5
+        assert path.read_bytes() == b"abcde"
+
+    def test_nothing_is_written_at_another_size_or_without_a_file(self, tmp_path):
+        path, file = self.growing(tmp_path)
+        assert file.append_at(b"cd", 3) is None
+        assert path.read_bytes() == b"ab"
+        path.unlink()
+        assert file.append_at(b"cd", 2) is None
+        assert not path.exists()
+
+    def test_a_file_of_the_same_size_that_took_its_place_is_the_one_written(self, tmp_path):
+        path, file = self.growing(tmp_path)
+        file.append_at(b"c", 2)
+        other = tmp_path / "other"
+        other.write_bytes(b"xyz")
+        other.replace(path)
+        assert file.append_at(b"d", 3) == 4
+        assert path.read_bytes() == b"xyzd"
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list open files")
+    def test_it_is_closed_by_release_and_when_nobody_has_it_any_more(self, tmp_path):
+        path, file = self.growing(tmp_path)
+        before = open_descriptors(path)
+        file.append_at(b"c", 2)
+        assert open_descriptors(path) == before + 1
+        file.release()
+        assert open_descriptors(path) == before
+        file.append_at(b"d", 3)
+        del file
+        assert open_descriptors(path) == before
+
+    def test_a_copy_opens_its_own(self, tmp_path):
+        path, file = self.growing(tmp_path)
+        file.append_at(b"c", 2)
+        other = pickle.loads(pickle.dumps(file))
+        file.release()
+        assert other.append_at(b"d", 3) == 4
+        assert path.read_bytes() == b"abcd"
+
+
+def open_descriptors(path):
+    return sum(os.path.realpath(found) == str(path) for found in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", ["", "a;b", "a,b", 'say "a"', "two\nlines", "tab\t", "é", "x" * 400], ids=repr
+)
+def test_a_line_made_at_once_is_the_one_made_field_by_field(tmp_path, words):
+    table = Table(tmp_path / "t.csv", ("a", "b", "c", "d", "w"), words=True)
+    values = {"a": 1 / 3, "b": 7, "c": float("nan"), "d": -float("inf"), "w": words}
+    quick = table.row(3, 0, values)
+    table._template = None  # as for values of other kinds
+    assert table.row(3, 0, values) == quick
+    assert len(next(csv.reader([quick.decode()]))) == 7
 
 
 # --------------------------------------------------------------------------------------- others in the folder
