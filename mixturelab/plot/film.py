@@ -1,21 +1,20 @@
 """A film of embeddings: where the rows of several runs lie step by step, as a widget with its static twin."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import ipywidgets
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle
 
 from mixturelab.plot import palette, picture
-from mixturelab.plot.frames import Frames, small_png
+from mixturelab.plot.explorer import Explorer
+from mixturelab.plot.frames import Frames
 from mixturelab.plot.geometry import Array, ellipse, to_numpy
 from mixturelab.plot.labels import listed
 from mixturelab.plot.live import spoken
@@ -276,7 +275,7 @@ def _strip_words(film: Film) -> str:
 
 
 # -------------------------------------------------------------------------------- pictures to a widget
-class FilmViewer(ipywidgets.VBox):
+class FilmViewer(Explorer):
     """Choose a run and slide through its steps; without a kernel it is a picture of the main moments.
 
     Parameters
@@ -299,36 +298,17 @@ class FilmViewer(ipywidgets.VBox):
         self.step = ipywidgets.SelectionSlider(
             options=shared, description="step", layout={"width": "32em"}, continuous_update=True
         )
-        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%", "width": f"{_WIDTH}px"})
-        self.words = ipywidgets.HTML()
-        for control in (self.run, self.step):
-            control.observe(self._move, names="value")
-        self._move()
-        super().__init__([self.run, self.step, self.words, self.image])
+        super().__init__(
+            {"run": self.run, "step": self.step},
+            draw=lambda run, step: self._reels[run].png(step),
+            words=self._scene_words,
+            twin=lambda: film_strip(self.film, self.moments),
+            width=_WIDTH,
+        )
 
-    @cached_property
-    def still(self) -> picture.Still:
-        """The static twin."""
-        figure = film_strip(self.film, self.moments)
-        canvas = FigureCanvasAgg(figure)
-        with picture.look():
-            figure.draw_without_rendering()  # the layout settles in two passes: now, and while it is drawn
-            canvas.draw()
-        return picture.Still(small_png(canvas), picture.alt_text(figure))
-
-    def _move(self, change: Any = None) -> None:
-        reel = self._reels[self.run.value]
-        self.image.value = reel.png(self.step.value)
-        words = html.escape(scene_words(reel.scenes[self.step.value], reel.stage.plane))
-        self.words.value = f'<div role="status" aria-live="polite">{words}</div>'
-
-    def __repr__(self) -> str:
-        return f"FilmViewer: {self.still.alt_text}"
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
-        data = super()._repr_mimebundle_(**options)
-        still, metadata = self.still._repr_mimebundle_()
-        return {**data, "image/png": still["image/png"], "text/plain": repr(self)}, metadata
+    def _scene_words(self, run: str, step: int) -> str:
+        reel = self._reels[run]
+        return scene_words(reel.scenes[step], reel.stage.plane)
 
 
 def scene_words(scene: Scene, axes: Array) -> str:

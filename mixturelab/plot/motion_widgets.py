@@ -1,10 +1,8 @@
 """A widget that asks how much a moving mixture should remember, with its static twin."""
 
-import html
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import ipywidgets
@@ -12,10 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import FixedLocator, NullLocator
-from PIL import Image
 
 from mixturelab.datasets import MixtureTruth, StreamBatch
 from mixturelab.plot import palette, picture
+from mixturelab.plot.explorer import Explorer
+from mixturelab.plot.frames import small_png
 from mixturelab.plot.geometry import Array, ellipse
 from mixturelab.plot.labels import listed
 
@@ -249,14 +248,7 @@ class _Frames:
             for part in (scene, self.errors):
                 for artist in part.moving:
                     part.ax.draw_artist(artist)
-        return _compressed(self.canvas)
-
-
-def _compressed(canvas: FigureCanvasAgg) -> bytes:
-    """With a palette: a third of the bytes, and quicker to write."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(128).save(buffer, "png")
-    return buffer.getvalue()
+        return small_png(self.canvas)
 
 
 def decay_panels(
@@ -305,7 +297,7 @@ def _panel_words(found: Mapping[str, Tracking], speed: str, shown: Sequence[int]
 
 
 # -------------------------------------------------------------------------------- pictures to a widget
-class DecayExplorer(ipywidgets.VBox):
+class DecayExplorer(Explorer):
     """Slide the memory of exponential forgetting on streams of several speeds; without a kernel it is a picture.
 
     Parameters
@@ -334,40 +326,22 @@ class DecayExplorer(ipywidgets.VBox):
         self.all = ipywidgets.ToggleButton(
             description="show all memories", tooltip="Draw the whole curves", layout={"width": "12em"}
         )
-        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%"})
-        self.words = ipywidgets.HTML()
-        for control in (self.memory, self.speed, self.all):
-            control.observe(self._move, names="value")
-        self._move()
         name = ipywidgets.Label("speed", layout={"width": "80px", "justify_content": "flex-end"})
-        second = ipywidgets.HBox([name, self.speed, self.all], layout={"flex_flow": "row wrap"})
-        super().__init__([self.memory, second, self.words, self.image])
+        super().__init__(
+            {"position": self.memory, "speed": self.speed, "everything": self.all},
+            draw=self._picture,
+            words=self._words,
+            twin=lambda: decay_panels(self.streams, self.found, list(self.streams)[-1]),
+            rows=[[self.memory], [name, self.speed, self.all]],
+        )
 
-    @cached_property
-    def still(self) -> picture.Still:
-        """The static twin."""
-        figure = decay_panels(self.streams, self.found, list(self.streams)[-1])
-        canvas = FigureCanvasAgg(figure)
-        with picture.look():
-            canvas.draw()  # the layout settles in two passes
-            canvas.draw()
-        return picture.Still(_compressed(canvas), picture.alt_text(figure))
-
-    def _move(self, change: Any = None) -> None:
-        speed, position = self.speed.value, self.memory.value
+    def _picture(self, position: int, speed: str, everything: bool) -> bytes:
         self.tried[speed].add(position)
         seen = self.tried
-        if self.all.value:
+        if everything:
             seen = {name: set(range(len(MEMORIES))) for name in self.streams}
         key = tuple((name, frozenset(positions)) for name, positions in seen.items())
-        self.image.value = self._frames.png(speed, position, key)
-        words = tracking_words(self.found[speed], position, len(self.tried[speed]))
-        self.words.value = f'<div role="status" aria-live="polite">{html.escape(words)}</div>'
+        return self._frames.png(speed, position, key)
 
-    def __repr__(self) -> str:
-        return f"DecayExplorer: {self.still.alt_text}"
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
-        data = super()._repr_mimebundle_(**options)
-        still, metadata = self.still._repr_mimebundle_()
-        return {**data, "image/png": still["image/png"], "text/plain": repr(self)}, metadata
+    def _words(self, position: int, speed: str, everything: bool) -> str:
+        return tracking_words(self.found[speed], position, len(self.tried[speed]))

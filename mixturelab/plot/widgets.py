@@ -1,10 +1,7 @@
 """Widgets that step through finished results, each with a static twin for a page without a kernel."""
 
-import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import ipywidgets
@@ -12,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from mixturelab.estimators import GaussianMixture
 from mixturelab.plot import palette, picture
+from mixturelab.plot.explorer import Explorer, step_buttons
+from mixturelab.plot.frames import small_png
 from mixturelab.plot.geometry import Array, covariance_matrices, ellipse, to_numpy
 from mixturelab.plot.labels import Units, feature_labels, unpacked
 
@@ -216,16 +214,9 @@ class _Frames:
         self.rows.draw(self.states, step)
         self.trace.draw(now.iteration - (now.phase == "E"))
         self.title.set_text(_title(now))
-        return _small_png(self.canvas)
-
-
-def _small_png(canvas: FigureCanvasAgg) -> bytes:
-    """With a palette: a third of the bytes, and quicker to write."""
-    with picture.look():
-        canvas.draw()
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(200).save(buffer, "png")
-    return buffer.getvalue()
+        with picture.look():
+            self.canvas.draw()
+        return small_png(self.canvas)
 
 
 def _title(state: EMState) -> str:
@@ -302,7 +293,7 @@ def _unpack(model: GaussianMixture, X: Any, units: Units) -> tuple[Array, list[s
 
 
 # -------------------------------------------------------------------------------- pictures to a widget
-class EMStepper(ipywidgets.VBox):
+class EMStepper(Explorer):
     """Step EM forward and back, half a step at a time; without a kernel it is a picture of the main steps.
 
     Parameters
@@ -334,51 +325,18 @@ class EMStepper(ipywidgets.VBox):
         points, labels = _unpack(start, X, units)
         self.states = em_path(start, points, n_iterations)
         last = len(self.states) - 1
-        self._moments = tuple(moments or (0, 1, 2, 2 * (last // 6), 2 * (last // 3), last))
-        self._X, self._mass, self._units = X, mass, units
+        shown = tuple(moments or (0, 1, 2, 2 * (last // 6), 2 * (last // 3), last))
         frames = _Frames(self.states, points, labels, mass)
         self.frames = tuple(frames.png(step) for step in range(last + 1))
         self.slider = ipywidgets.IntSlider(0, 0, last, description="half step", layout={"width": "24em"})
-        self.image = ipywidgets.Image(value=self.frames[0], format="png", layout={"max_width": "100%"})
-        self.words = ipywidgets.HTML(_spoken(self.states, 0))
-        self.slider.observe(self._move, names="value")
-        super().__init__([ipywidgets.HBox([*self._buttons(), self.slider]), self.words, self.image])
+        super().__init__(
+            {"step": self.slider},
+            draw=lambda step: self.frames[step],
+            words=lambda step: caption(self.states, step),
+            twin=lambda: em_panels(self.states, X, shown, mass=mass, units=units),
+            rows=[[*step_buttons(self.slider, "half step"), self.slider]],
+        )
 
     def go(self, step: int) -> None:
         """Show that half step, or the nearest there is."""
         self.slider.value = min(max(step, 0), len(self.states) - 1)
-
-    @cached_property
-    def still(self) -> picture.Still:
-        """The static twin."""
-        figure = em_panels(self.states, self._X, self._moments, mass=self._mass, units=self._units)
-        return picture.Still(_small_png(FigureCanvasAgg(figure)), picture.alt_text(figure))
-
-    def _move(self, change: Any) -> None:
-        self.image.value = self.frames[change["new"]]
-        self.words.value = _spoken(self.states, change["new"])
-
-    def _buttons(self) -> list[ipywidgets.Button]:
-        moves = {
-            "restart": ("fast-backward", "Back to the start", lambda: 0),
-            "back": ("step-backward", "Half a step back", lambda: self.slider.value - 1),
-            "forward": ("step-forward", "Half a step forward", lambda: self.slider.value + 1),
-        }
-        return [self._button(name, *move) for name, move in moves.items()]
-
-    def _button(self, name: str, icon: str, tooltip: str, target: Any) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=name, icon=icon, tooltip=tooltip, layout={"width": "7.5em"})
-        button.on_click(lambda _: self.go(target()))
-        return button
-
-    def __repr__(self) -> str:
-        return f"EMStepper: {self.still.alt_text}"
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
-        data = super()._repr_mimebundle_(**options)
-        still, metadata = self.still._repr_mimebundle_()
-        return {**data, "image/png": still["image/png"], "text/plain": repr(self)}, metadata
-
-
-def _spoken(states: Sequence[EMState], step: int) -> str:
-    return f'<div role="status" aria-live="polite">{html.escape(caption(states, step))}</div>'
