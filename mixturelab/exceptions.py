@@ -11,6 +11,7 @@ __all__ = [
     "MixtureLabError",
     "ModelFileError",
     "NotFittedError",
+    "RankError",
     "StreamWarning",
 ]
 
@@ -33,6 +34,10 @@ class ModelFileError(MixtureLabError, ValueError):
 
 class CollapsedComponentError(MixtureLabError, ValueError):
     """A component's covariance is singular, so that its density is not defined."""
+
+
+class RankError(MixtureLabError, RuntimeError):
+    """Another process of a distributed run is gone or did not answer in time: the statistics of all cannot go on."""
 
 
 class DegenerateFitWarning(UserWarning):

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mixturelab.model.assigned import class_means
+from mixturelab.model.assigned import Means, class_means
 
 
 def nearest(
@@ -36,11 +36,12 @@ def lloyd(
     started: Bool[Tensor, "K"] | None,
     iterations: int,
     may_read: bool = False,
+    means: Means = class_means,
 ) -> Int[Tensor, "N"]:
     """Assign, move the centroids to their rows' means, assign again: as many assignments as iterations.
 
     A centroid without rows stays where it is. Rows that are not live belong to no component. With ``may_read`` the
-    host looks whether there is such a centroid.
+    host looks whether there is such a centroid. ``means`` finds the rows' means, of other processes' rows too.
 
     References
     ----------
@@ -48,7 +49,7 @@ def lloyd(
     """
     index = _live_only(nearest(x, centroids, started), is_live, centroids.shape[0])
     for _ in range(iterations - 1):
-        count, mean = class_means(x, index, centroids.shape[0])
+        count, mean = means(x, index, centroids.shape[0])
         if may_read and 0.0 not in count.tolist():
             centroids = mean
         else:

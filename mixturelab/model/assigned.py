@@ -7,7 +7,7 @@ group is multiplied with itself. Where reading would stop the device, the same s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +16,10 @@ from torch import Tensor
 
 from mixturelab.model.forms import Form
 from mixturelab.model.suffstats import SufficientStatistics
+
+
+# Counts and means of the components: rows [N, D], their components [N] and K give [K] and [K, D].
+Means = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +36,23 @@ class AssignedRows:
         x_n − mean of its component.
     weights : Tensor [K, N]
         0 or 1; a row of no component has zeros only.
+    sum_over : callable (Tensor) -> Tensor, optional
+        Adds up what several processes have of one sum; `mass` and `mean` are of all their rows already.
     """
 
     mass: Tensor
     mean: Tensor
     residual: Tensor
     weights: Tensor
+    sum_over: Callable[[Tensor], Tensor] | None = None
+
+    def _own_moment(self, weights: Tensor, form: Form) -> Tensor:
+        moment = form.own_moment(weights, self.residual)
+        return moment if self.sum_over is None else self.sum_over(moment)
 
     def statistics(self, form: Form) -> SufficientStatistics:
         """Their sums, about the means."""
-        second = form.own_moment(self.weights, self.residual)
+        second = self._own_moment(self.weights, form)
         return SufficientStatistics(self.mass, torch.zeros_like(self.mean), second, self.mean, form)
 
     def about(self, centre: Float[Tensor, "D"]) -> AssignedRows:
@@ -55,7 +66,7 @@ class AssignedRows:
         weights = self.weights * (share / self.mass.clamp(min=1))[:, None]
         spread = shift * (share * (1 - share)).sqrt()[:, None]
         kept = form.per_component(1 - share, covariance)
-        return kept + form.own_moment(weights, self.residual) + form.outer(spread, spread)
+        return kept + self._own_moment(weights, form) + form.outer(spread, spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +162,22 @@ def _products(
     return new
 
 
-def assign_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> AssignedRows:
+def assign_rows(
+    x: Float[Tensor, "N D"],
+    index: Int[Tensor, "N"],
+    n_components: int,
+    means: Means | None = None,
+    sum_over: Callable[[Tensor], Tensor] | None = None,
+) -> AssignedRows:
     """The moments of rows of which row n belongs to component ``index[n]``, or to none if that is K.
 
-    Nothing is read by the host: an absent component is a zero in `mass`.
+    Nothing is read by the host: an absent component is a zero in `mass`. ``means`` stands in for `class_means`, and
+    ``sum_over`` adds up, where other processes hold rows of the same batch.
     """
     weights = one_hot(index, n_components, x.dtype)
-    mass, mean = class_means(x, index, n_components)
+    mass, mean = (means or class_means)(x, index, n_components)
     own = torch.cat([mean, mean.new_zeros(1, x.shape[1])])  # a row of no component stays where it is
-    return AssignedRows(mass, mean, x - own.index_select(0, index), weights)
+    return AssignedRows(mass, mean, x - own.index_select(0, index), weights, sum_over)
 
 
 def group_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> GroupedRows:

@@ -29,6 +29,8 @@ class Batch:
         None where the host has seen that all are.
     dropped : Tensor or None
         How many rows are not finite (or so large that their squares are not); None as above.
+    count : Tensor or None
+        How many rows are live; None where all are.
     total : Tensor or float
         The trace of the live rows' covariance.
     energy : Tensor or float
@@ -39,6 +41,7 @@ class Batch:
     centre: Tensor
     is_live: Tensor | None
     dropped: Tensor | None
+    count: Tensor | None
     total: Tensor | float
     energy: Tensor | float
 
@@ -131,13 +134,13 @@ def judge(
     centred, centre = _about_mean(kept, first, weights / count.clamp(min=1), out)
     total = (torch.linalg.vecdot(centred, centred) * weights).sum() / count.clamp(min=1)
     energy = total + centre @ centre
-    return Batch(centred, centre, is_live, x.shape[0] - count, total, energy)
+    return Batch(centred, centre, is_live, x.shape[0] - count, count, total, energy)
 
 
 def _all_live(x: Float[Tensor, "N D"], energy: float, out: Tensor | None) -> Batch:
     """The usual case where the host may look: nothing to leave out, and plain numbers."""
     centred, centre = _about_mean(x, x[0], None, out)
-    return Batch(centred, centre, None, None, _square(centred) / x.shape[0], energy)
+    return Batch(centred, centre, None, None, None, _square(centred) / x.shape[0], energy)
 
 
 def _about_mean(

@@ -37,7 +37,8 @@ class MixtureSettings(Settings):
     scores_mode : {"append", "per_step"}
         All into one file, or one file a step.
     cross_rank : bool
-        Statistics over all ranks of a distributed run.
+        Statistics over the rows of all processes of a distributed run (`torch.distributed`, whose group must be there
+        before the estimator): every process must call `update` at every step, if need be with a batch of no rows.
     max_assign_iters : int
         Lloyd iterations of the k-means assigner, warm-started from the previous centroids.
     covariance : {"full", "diag", "none"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
 from mixturelab.inference import accumulators
-from mixturelab.model.assigned import AssignedRows, GroupedRows, assign_rows, group_rows
+from mixturelab.model.assigned import AssignedRows, GroupedRows, assign_rows, group_rows, one_hot
 from mixturelab.model.forms import DENSE
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
 from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
 from mixturelab.stream.folding import fold
+from mixturelab.stream.ranks import Ranks
 from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
 from mixturelab.stream.state import FORMS, Clock, Last, State, check_state
 from mixturelab.stream.writers import RunFiles
@@ -61,6 +63,10 @@ class MixtureStats:
 
     Notes
     -----
+    With ``cross_rank`` the statistics are those of the rows of all processes, and the same to the last bit in each; R
+    is of a process's own rows, and so are the batch's own eigenvalues in `summary`. Sums are exchanged, of about
+    K(1 + D + D²) numbers, never the rows (but for the few that centroids begin with).
+
     float32 on the embeddings' device, also inside autocast and for half precision; float64 for float64. No gradient
     is followed, and the global random state is not touched: training is the same to the last bit.
     """
@@ -84,8 +90,7 @@ class MixtureStats:
         self._uses_labels = "label_supervised" in (settings.mode, settings.assigner)
         self._write_errors = 0
         self._warned: set[str] = set()
-        if self.enabled and settings.cross_rank:
-            _check_single_process()
+        self._ranks = Ranks.found() if self.enabled and settings.cross_rank else None
         self._files = self._open(log_dir) if self.enabled and is_main and log_dir is not None else None
         self.reset()
 
@@ -119,6 +124,9 @@ class MixtureStats:
         self._clock = Clock()
         self._memory: Tensor | None = None
         self._early: Tensor | None = None  # counts from before the first row that could be used
+        self._all_index: Tensor | None = (
+            None  # the components of all processes' rows, where scores are stored
+        )
         self._all_seen = False  # known where the host may look: then two tensors need no attention
 
     # ----------------------------------------------------------------------------------------- update
@@ -144,15 +152,67 @@ class MixtureStats:
             Embeddings or labels of a wrong shape or kind, a label out of range: the state is as it was.
         DataError
             A batch without a usable row, with on_error="raise" only.
+        RankError
+            With cross_rank: another process is gone. What one process refuses is an ArgumentError in all of them.
         """
         if not self.enabled:
             return {}
-        x = check_embeddings(embeddings, None if self._state is None else self._state.mean.shape[1])
+        if self._ranks is not None:
+            return self._update_together(self._ranks, embeddings, labels)
+        x = self._check(embeddings)
         if is_plain(x):
             with torch.no_grad():
                 return self._update(x, labels)
         with exactly(x):
             return self._update(x, labels)
+
+    def _check(self, embeddings: Any) -> Tensor:
+        return check_embeddings(embeddings, None if self._state is None else self._state.mean.shape[1])
+
+    def _update_together(self, ranks: Ranks, embeddings: Any, labels: Any) -> Snapshot:
+        """The same where other processes hold rows of the batch: first all agree that it can be used."""
+        problem, x, labelled = None, None, None
+        try:
+            x = self._check(embeddings)
+            labelled = self._check_labels(x, labels) if self._uses_labels else None
+        except ArgumentError as error:
+            problem = error
+        sizes = ranks.agree(problem, x)
+        assert x is not None
+        with exactly(x):
+            return self._update_of_all(ranks, x, labelled, sizes)
+
+    def _update_of_all(
+        self, ranks: Ranks, x: Tensor, labelled: tuple[Tensor, Tensor | None] | None, sizes: list[int]
+    ) -> Snapshot:
+        rows, own = len(x), labelled
+        if not rows:  # a process without a row takes part with one that is not there
+            x, own = x.new_full((1, x.shape[1]), math.nan), labelled and (labelled[0].new_zeros(1), None)
+        before = self._state_for(x)
+        batch = judge(x, before.mean.dtype, may_read=False)
+        assert batch.dropped is not None
+        batch = ranks.union(replace(batch, dropped=batch.dropped - int(not rows)))
+        state, index, ignored = self._assign(before, batch, own, may_read=False)
+        usable, ignored = self._counted(ranks, batch, index, ignored)
+        counts: dict[str, Tensor | None] = {"rows_dropped": batch.dropped, "rows_ignored": ignored}
+        if self.settings.on_error == "raise" and not bool(usable):
+            what = "embeddings of all processes have no row that is finite" + " and has a label" * bool(
+                labelled
+            )
+            return self._no_rows(what, replace(before, counts=before.count(**counts)), x[:rows])
+        self._fold(state, batch, index, counts, may_read=False)
+        self._all_index = ranks.all_rows(index[:rows], sizes) if self.settings.store_scores else None
+        return self._see(index[:rows])
+
+    def _counted(
+        self, ranks: Ranks, batch: Batch, index: Tensor, ignored: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """How many rows of all processes can be used, and how many have no label."""
+        if not self._uses_labels:
+            return batch.count, None
+        usable = (index < self.settings.K).sum()
+        told = ranks.sum(torch.stack([usable, usable.new_zeros(()) if ignored is None else ignored]))
+        return told[0], told[1]
 
     def _update(self, x: Tensor, labels: Any) -> Snapshot | dict[str, Any]:
         labelled = self._check_labels(x, labels) if self._uses_labels else None
@@ -198,7 +258,9 @@ class MixtureStats:
         """The component of each row, K for a row of none; and how many rows were without a label."""
         if labelled is None:
             calls, known = self._clock.calls, self._all_seen
-            state, index = online_kmeans.assign(state, batch, self.settings, calls, may_read, known)
+            state, index = online_kmeans.assign(
+                state, batch, self.settings, calls, may_read, known, self._ranks
+            )
             return state, index, None
         index, ignored = labelled
         if batch.is_live is not None:
@@ -232,7 +294,9 @@ class MixtureStats:
         counts: dict[str, Tensor | None],
         may_read: bool,
     ) -> Snapshot:
+        make: Callable[..., AssignedRows | GroupedRows]
         make = group_rows if may_read and self._form is DENSE else assign_rows
+        make = make if self._ranks is None else self._ranks.assign_rows
         rows = make(batch.x, index, self.settings.K)
         self._last = Last(batch, index, rows.mass, rows.mean)
         rows = rows.about(batch.centre)
@@ -375,8 +439,15 @@ class MixtureStats:
     def _write(self, row: Mapping[str, Any]) -> None:
         if self._files is None:
             return
-        scores = self._snapshot.R.cpu() if self.settings.store_scores and self._snapshot is not None else None
-        self._files.write(row["step"], row["epoch"], row, row, scores)
+        self._files.write(row["step"], row["epoch"], row, row, self._scores())
+
+    def _scores(self) -> Tensor | None:
+        """The last batch's responsibilities, of all processes where several hold it."""
+        if not self.settings.store_scores or self._snapshot is None:
+            return None
+        if self._all_index is None:
+            return self._snapshot.R.cpu()
+        return one_hot(self._all_index, self.settings.K, self._snapshot.mu.dtype).mT.contiguous().cpu()
 
     def _failed(self, error: OSError) -> None:
         """A disk that is full does not stop the training: it is said once, and counted."""
@@ -464,12 +535,3 @@ def _collapsed_for(state: State, batch: Batch, mass: Tensor) -> Tensor:
     if isinstance(is_collapsed, bool):
         return (state.collapsed_for + 1) if is_collapsed else state.collapsed_for.new_zeros(())
     return torch.where(mass.sum() > 0, (state.collapsed_for + 1) * is_collapsed, state.collapsed_for)
-
-
-def _check_single_process() -> None:
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-        raise ArgumentError(
-            f"cross_rank is True in a group of {distributed.get_world_size()} processes; wanted False: statistics over "
-            "several processes are not there yet"
-        )
