@@ -9,19 +9,22 @@ RUN := .venv/bin/python
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile
 NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=300
 export PYTHON TORCH_INDEX
+# What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
+notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast lint demo notebooks bench lock clean
+.PHONY: help setup lab test test-fast test-browser lint demo notebooks bench lock clean
 
 help:
-	@echo 'make lab        open the notebooks in JupyterLab'
-	@echo 'make test       prove that everything works: style, layers, types, tests, every notebook'
-	@echo 'make test-fast  the same without the notebooks and the slow tests'
-	@echo 'make demo       fit the data in data/dataset.csv and write artifacts/'
-	@echo 'make notebooks  write and run the notebooks from notebooks/source'
-	@echo 'make bench      time one EM iteration against other libraries'
-	@echo 'make lint       only style, layers and types'
-	@echo 'make lock       write requirements.txt from pyproject.toml (needs Python 3.11)'
-	@echo 'make clean      remove .venv and what the tools cached'
+	@echo 'make lab           open the notebooks in JupyterLab'
+	@echo 'make test          prove that everything works: style, layers, types, tests, every notebook'
+	@echo 'make test-fast     the same without the notebooks and the slow tests'
+	@echo 'make test-browser  open each notebook in JupyterLab, in a headless Chromium, and move its widgets'
+	@echo 'make demo          fit the data in data/dataset.csv and write artifacts/'
+	@echo 'make notebooks     write and run the notebooks from notebooks/source'
+	@echo 'make bench         time one EM iteration against other libraries'
+	@echo 'make lint          only style, layers and types'
+	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
+	@echo 'make clean         remove .venv and what the tools cached'
 
 setup:
 	@sh scripts/setup.sh
@@ -37,6 +40,11 @@ test: setup
 test-fast: setup
 	@echo 'mixturelab: the tests without the slow ones and the notebooks'
 	@$(TEST) tests -m 'not slow and not browser'
+
+# One at a time: how quickly the widgets follow is measured too.
+test-browser: setup
+	@echo 'mixturelab: each notebook in JupyterLab, in a headless Chromium; its widgets moved by keyboard'
+	@MIXTURELAB_BROWSER=required $(RUN) -m pytest tests/browser -m browser
 
 lint: setup
 	@echo 'mixturelab: style (ruff), layers (import-linter), types (mypy)'

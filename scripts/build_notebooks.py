@@ -5,19 +5,24 @@
     python scripts/build_notebooks.py --check            run nothing: say which stored cells differ from the source
 
 A source (jupytext's percent format) holds text, code, stubs and solutions. From it come the learner's notebook,
-notebooks/NN_name.ipynb, and the teacher's, notebooks/solutions/NN_name.ipynb:
+notebooks/NN_name.ipynb, and the teacher's, notebooks/solutions/NN_name.ipynb. Most are lessons, made for a class of
+50 minutes; PAGES names the others, which have no such frame:
 
 - `# %% exercise="00.1"` is a cell to fill in. What stands between `### BEGIN SOLUTION` and `### END SOLUTION` is
   in the teacher's notebook only; what is left is the learner's stub, which has to run.
 - `# %% check="00.1"` checks the answer. After it the build puts the hints, and for the learner the solution, behind
   clicks and as text: nobody runs it by accident.
+- `# %% teacher=true` and `# %% [markdown] teacher=true` are cells of the teacher's notebook only.
+- Relative links are written as seen from notebooks/; for the teacher's folder, one further down, they are rewritten.
 
-Both carry nbgrader's metadata: the teacher's notebooks are an assignment as they are.
+Exercises done are not written to a file while a notebook is built. Both notebooks carry nbgrader's metadata: the
+teacher's are an assignment as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import textwrap
@@ -36,6 +41,11 @@ SOURCE = ROOT / "notebooks" / "source"
 LEARNER = ROOT / "notebooks"
 TEACHER = LEARNER / "solutions"
 REGION = re.compile(r"^[ \t]*### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION\n?", re.MULTILINE | re.DOTALL)
+PAGES = ("10_your_own_table", "concept_inventory")
+LINK = re.compile(
+    r"\]\((?!\w+:)([\w./-]+\.(?:md|ipynb|csv|png|py|txt))(#[^)\s]*)?\)"
+)  # [words](a/path.md#place)
+KERNEL = {"MIXTURELAB_PROGRESS": "off"}  # exercises done stay in the kernel's memory
 WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -59,10 +69,30 @@ def learner_notebook(path: Path) -> NotebookNode:
 
 def teacher_notebook(path: Path) -> NotebookNode:
     """The notebook with solutions and hidden tests."""
-    return _notebook(path.stem, [made for cell in read_source(path) for made in _for_teacher(cell)])
+    made = [made for cell in read_source(path) for made in _for_teacher(cell)]
+    for cell in made:
+        if cell.cell_type == "markdown":
+            cell.source = from_below(cell.source)
+    return _notebook(path.stem, made)
+
+
+def from_below(text: str) -> str:
+    """Markdown whose relative links lead from solutions/ where they led from notebooks/.
+
+    Links between notebooks stay as they are: the teacher's lead to each other.
+    """
+    return LINK.sub(_one_up, text)
+
+
+def _one_up(link: re.Match[str]) -> str:
+    path, place = link.group(1), link.group(2) or ""
+    beside = "/" not in path and path.endswith(".ipynb")
+    return f"]({'' if beside else '../'}{path}{place})"
 
 
 def _for_learner(cell: NotebookNode, solutions: dict[str, str]) -> list[NotebookNode]:
+    if "teacher" in cell.metadata:
+        return []
     if "exercise" in cell.metadata:
         return [_code(REGION.sub("", cell.source).strip(), _solution_metadata(cell.metadata["exercise"]))]
     if "check" in cell.metadata:
@@ -80,6 +110,7 @@ def _for_teacher(cell: NotebookNode) -> list[NotebookNode]:
         hidden = f"### BEGIN HIDDEN TESTS\nassert {cell.source}.passed\n### END HIDDEN TESTS\n"
         checked = _code(hidden + cell.source, _check_metadata(name))
         return [checked, _markdown("\n\n".join(_hints(name)), {"tags": ["help"]})]
+    cell.metadata.pop("teacher", None)
     return [cell]
 
 
@@ -136,7 +167,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # how it talks to us is not the reader's concern
         resources={"metadata": {"path": str(folder)}},
-    ).execute()
+    ).execute(env=os.environ | KERNEL)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             # A widget's number is new in each run and means nothing without its kernel; its picture stays.
@@ -176,14 +207,19 @@ def _essence(notebook: NotebookNode) -> list[tuple]:
 
 
 def sources(names: list[str] | None = None) -> list[Path]:
-    """The sources of these names; all of them if none is given."""
-    paths = sorted(SOURCE.glob("[0-9][0-9]_*.py"))
+    """The sources of these names; all of them, lessons and pages, if none is given."""
+    paths = sorted(SOURCE.glob("*.py"))
     unknown = set(names or []) - {path.stem for path in paths}
     if unknown:
         raise SystemExit(
             f"no source is called {', '.join(sorted(unknown))}; there are: {[p.stem for p in paths]}"
         )
     return [path for path in paths if not names or path.stem in names]
+
+
+def lessons() -> list[Path]:
+    """The sources of all lessons."""
+    return [path for path in sources() if path.stem not in PAGES]
 
 
 def main() -> None:

@@ -255,7 +255,9 @@ def recipe(*arguments: str) -> list[str]:
 
 
 @posix
-@pytest.mark.parametrize("target", ["lab", "test", "test-fast", "lint", "demo", "notebooks", "bench", "lock"])
+@pytest.mark.parametrize(
+    "target", ["lab", "test", "test-fast", "test-browser", "lint", "demo", "notebooks", "bench", "lock"]
+)
 def test_each_make_target_does_its_own_setup(target):
     assert recipe(target)[0] == "sh scripts/setup.sh"
     assert f"make {target}" in MAKEFILE
@@ -315,7 +317,7 @@ def test_the_training_loop_of_the_readme_runs(tmp_path):
 
 def test_the_readme_says_which_notebooks_are_here():
     rows = re.findall(r"^\| `(\d\d_\w+)` \|.*\| (here|coming) \|$", README, re.MULTILINE)
-    assert len(rows) == 10
+    assert len(rows) == 11
     for name, status in rows:
         for folder in ("notebooks", "notebooks/solutions"):
             assert (ROOT / folder / f"{name}.ipynb").is_file() == (status == "here"), name

@@ -1,4 +1,4 @@
-"""Exercises that check themselves: `check("00.1", my_answer)` gives a verdict, `hint("00.1")` a step."""
+"""Exercises that check themselves: `check("00.1", my_answer)`, `hint("00.1")`, and `progress("00")`."""
 
 from mixturelab.exercises.checking import check, hint
 from mixturelab.exercises.exercise import (
@@ -9,6 +9,7 @@ from mixturelab.exercises.exercise import (
     Symptom,
     ValueExercise,
 )
+from mixturelab.exercises.progress import ProgressReport, progress
 from mixturelab.exercises.registry import all_exercises
 from mixturelab.exercises.result import CheckResult, Hint, Outcome
 
@@ -20,9 +21,11 @@ __all__ = [
     "Hint",
     "Mistake",
     "Outcome",
+    "ProgressReport",
     "Symptom",
     "ValueExercise",
     "all_exercises",
     "check",
     "hint",
+    "progress",
 ]

@@ -1,10 +1,11 @@
-"""`check` and `hint`: what a notebook calls. Neither ever raises."""
+"""`check` and `hint`: what a notebook calls. Neither ever raises; a correct answer is remembered."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mixturelab.exercises.exercise import Exercise
+from mixturelab.exercises.progress import progress
 from mixturelab.exercises.registry import all_exercises
 from mixturelab.exercises.result import CheckResult, Hint, Outcome
 
@@ -33,8 +34,17 @@ def check(name: str, answer: Any = None, *, seconds: float = TIME_LIMIT) -> Chec
     exercise = _find(name)
     if exercise is None:
         return CheckResult(str(name), Outcome.WRONG, _unknown())
+    result = _verdict(exercise, answer, seconds)
+    if result.passed:
+        progress.record(exercise.name)
+    return result
+
+
+def _verdict(exercise: Exercise, answer: Any, seconds: float) -> CheckResult:
     try:
         return exercise.check(answer, seconds)
+    except KeyboardInterrupt:
+        return CheckResult(exercise.name, Outcome.WRONG, "it was stopped before it had finished.")
     except BaseException as error:  # an answer may be any object, with any behaviour
         kind = type(error).__name__
         return CheckResult(exercise.name, Outcome.WRONG, f"this answer cannot be looked at: `{kind}`.")

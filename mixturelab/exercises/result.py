@@ -51,7 +51,7 @@ class CheckResult:
 
     def _repr_html_(self) -> str:
         head = f"{_SIGNS[self.outcome]} {self.exercise} {self.outcome.value}"
-        return _box(_COLOURS[self.outcome], head, self.message)
+        return box(_COLOURS[self.outcome], head, marked(self.message))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Hint:
         return f"{self._head()}: {self.text}{self._more()}"
 
     def _repr_html_(self) -> str:
-        return _box("#6b6b6b", self._head(), self.text + self._more())
+        return box("#6b6b6b", self._head(), marked(self.text + self._more()))
 
     def _head(self) -> str:
         return f"Hint {self.step} of {self.steps} for {self.exercise}"
@@ -86,18 +86,20 @@ class Hint:
         return f' The next one: `hint("{self.exercise}", {self.step + 1})`' if self.step < self.steps else ""
 
 
-def _box(colour: str, head: str, text: str) -> str:
+def box(colour: str, head: str, inner: str) -> str:
+    """A head, which its words and its colour tell, over what is HTML already; spoken when it appears."""
     # No background and no text colour: the notebook's own, light or dark, stay.
     style = f"border-left: 4px solid {colour}; padding: 0.3em 0.9em; margin: 0.2em 0; line-height: 1.5"
     strong = f'<strong style="color: {colour}">{html.escape(head)}</strong>'
-    return f'<div role="status" style="{style}">{strong}<br>{_marked(_sentence_case(text))}</div>'
+    return f'<div role="status" style="{style}">{strong}<br>{inner}</div>'
+
+
+def marked(text: str) -> str:
+    """A text as HTML: escaped, with a capital first, and what stands between backticks as code."""
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(_sentence_case(text)))
+    return escaped.replace("\n", "<br>")
 
 
 def _sentence_case(text: str) -> str:
     """A capital at the beginning; formulas that begin with a Greek letter stay as they are."""
     return text[:1].upper() + text[1:] if text[:1].isascii() else text
-
-
-def _marked(text: str) -> str:
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-    return escaped.replace("\n", "<br>")

@@ -17,7 +17,6 @@ from torch import Tensor
 from mixturelab.model.forms import Form
 from mixturelab.model.suffstats import SufficientStatistics
 
-
 # Counts and means of the components: rows [N, D], their components [N] and K give [K] and [K, D].
 Means = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 

@@ -12,6 +12,8 @@
 # **How to use a notebook.** Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>, from top to bottom. When you read
 # **Predict**, stop and say your answer aloud before you open it: a wrong guess teaches more than a right one read.
 # Exercises check themselves, as often as you like, and nobody else sees your answers.
+#
+# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
 
 # %% [markdown]
 # | Section | Minutes | 15-minute path | 50-minute path | 90-minute path |
@@ -78,7 +80,7 @@ import sys
 import numpy as np
 
 from mixturelab import GaussianMixture, load_dataset, plot, responsibilities
-from mixturelab.exercises import check
+from mixturelab.exercises import check, progress
 
 print("Python 3.11 or newer:", sys.version_info >= (3, 11))
 print("mixturelab is here:", GaussianMixture.__name__)
@@ -373,6 +375,9 @@ print(model.means_.round(1).tolist())
 # - EM takes turns: share out the rows (E), then refit the components (M). The log-likelihood never falls.
 # - Doubt is a result. A second measurement took it from 13 rows to one.
 
+# %%
+progress("00")
+
 # %% [markdown]
 # **Self-quiz.** If one of these is hard, the section in brackets helps.
 #
@@ -411,4 +416,5 @@ print(model.means_.round(1).tolist())
 # 4. A. Azzalini and A. W. Bowman (1990), A look at some data on the Old Faithful geyser, *Applied Statistics* 39,
 #    357-365. The data.
 #
-# **Next:** 01, responsibilities. What happens to this formula when the numbers get too small for the computer?
+# **Next:** [01, responsibilities](01_responsibilities.ipynb). What happens to this formula when the numbers get too
+# small for the computer? Before you go on, ten questions for [before and after](concept_inventory.ipynb) the course.

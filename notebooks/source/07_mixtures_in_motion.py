@@ -28,6 +28,8 @@
 # 4. watch a real stream with `MixtureStats`, and know what each curve does not tell.
 #
 # **You need** responsibilities (01), the M-step (02), and variance. Old Faithful and the digits come along.
+#
+# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
 
 # %% [markdown]
 # Whatever your path, run this cell first.
@@ -38,7 +40,7 @@ import torch
 
 from mixturelab import GaussianMixture, MixtureStats, SufficientStatistics, load_dataset, plot
 from mixturelab.datasets import iter_chunks, make_drifting_stream, stream_digits
-from mixturelab.exercises import check
+from mixturelab.exercises import check, progress
 
 # %% [markdown]
 # The notation is that of notebook 00. New are:
@@ -689,6 +691,9 @@ check("07.6", answer)
 # - Memory is a bargain between noise and lag: $M \propto v^{-2/3}$.
 # - What is absent keeps its place and loses its weight.
 # - One number never tells the whole: read `trace_B` with `opnorm_B`, and the memory with the batch.
+
+# %%
+progress("07")
 
 # %% [markdown]
 # **Self-quiz.** If one of these is hard, the section in brackets helps.

@@ -29,6 +29,8 @@
 # 4. put `MixtureStats` into a training loop of your own.
 #
 # **You need** notebook 07, and to have seen a neural network train. No GPU: one core does.
+#
+# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
 
 # %% [markdown]
 # Whatever your path, run this cell first.
@@ -39,7 +41,7 @@ import torch
 from IPython.display import display
 
 from mixturelab import MixtureStats, active_mixture, plot
-from mixturelab.exercises import check
+from mixturelab.exercises import check, progress
 from mixturelab.plot.film import Film, FilmViewer
 from mixturelab.simclr import Augmentation, RunConfig, Trainer, embed, experiment, load_images, nt_xent, views
 
@@ -757,6 +759,9 @@ except ValueError as error:
 # - A batch's spread shows the complete collapse, within some thirty steps. The EMA shows it later.
 # - `trace_B` and $R^2$ alone mislead: highest on the ring. Read them with `opnorm_B / trace_B` and the effective rank.
 # - What raises no alarm can still be worthless: look at $R^2$, too.
+
+# %%
+progress("08")
 
 # %% [markdown]
 # **Self-quiz.** If one of these is hard, the section in brackets helps.

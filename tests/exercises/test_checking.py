@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -259,6 +261,159 @@ def test_warnings_and_prints_of_the_learner_are_held_back(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_endless_printing_is_neither_shown_nor_kept(capsys):
+    def talks(x):
+        for _ in range(100):
+            print("word " * 100_000)
+            sys.stderr.write("word " * 100_000)
+        return 2 * x
+
+    assert function_exercise().check(talks).passed
+    assert capsys.readouterr() == ("", "")
+
+
+def test_figures_of_the_learner_are_closed_and_older_ones_are_not():
+    from matplotlib import pyplot as plt
+
+    before = plt.figure()
+
+    def plots(x):
+        plt.figure()
+        plt.plot(x)
+        return 2 * x
+
+    try:
+        assert function_exercise().check(plots).passed
+        assert plt.get_fignums() == [before.number]
+    finally:
+        plt.close("all")
+
+
+def test_nothing_is_displayed_under_the_cell_but_the_verdict():
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+shown = []
+shell = InteractiveShell.instance()
+shell.display_pub.publish = lambda *arguments, **options: shown.append(arguments)
+from mixturelab.exercises import check
+def shows(*arguments):
+    display("a picture")
+    raise ValueError
+assert "ValueError" in check("00.2", shows).message
+assert not shown, shown
+display("another")
+assert len(shown) == 1
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_function_that_asks_a_question_is_told_not_to():
+    message = function_exercise().check(lambda x: x * float(input("How much?"))).message
+    assert message.endswith("it asks for `input()`: take what it needs from its arguments.")
+    assert input.__module__ != "mixturelab.exercises.guard"
+
+
+def endless_recursion(x):
+    return endless_recursion(x) + 1
+
+
+def mutual_recursion(x):
+    return [mutual_recursion(y) for y in (x, x)]
+
+
+@pytest.mark.parametrize("answer", [endless_recursion, mutual_recursion], ids=lambda f: f.__name__)
+def test_a_recursion_without_end_is_shown_with_its_line(answer):
+    message = function_exercise().check(answer).message
+    assert "`RecursionError`" in message
+    assert f"in line {answer.__code__.co_firstlineno + 1}: `return " in message
+
+
+def raises_much(x):
+    raise ValueError("much " * 1_000_000)
+
+
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def raises_speechlessly(x):
+    raise SpeechlessError
+
+
+def test_what_an_error_says_is_cut_and_may_be_missing():
+    assert len(function_exercise().check(raises_much).message) < 500
+    message = function_exercise().check(raises_speechlessly).message
+    line = raises_speechlessly.__code__.co_firstlineno + 1
+    assert message.endswith(f"it stopped with `SpeechlessError`\nin line {line}: `raise SpeechlessError`")
+
+
+class Model:
+    def __call__(self, x):
+        return x / None
+
+    def method(self, x):
+        return x / None
+
+
+def with_factor(factor, x):
+    return x / factor
+
+
+@functools.cache
+def cached(text):
+    return text / None
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*arguments):
+        return function(*arguments)
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Model(), Model().method, functools.partial(with_factor, None), decorated(lambda x: x / None),
+     np.vectorize(lambda x: x / None), functools.partial(decorated(Model().method))],
+    ids=["object", "method", "partial", "decorated", "vectorised", "partial of decorated"],
+)  # fmt: skip
+def test_the_line_is_found_in_whatever_can_be_called(answer):
+    message = function_exercise().check(answer).message
+    assert "`TypeError`" in message
+    assert "\nin line " in message
+
+
+def test_huge_answers_are_described_not_shown():
+    for answer in (np.zeros(3_000_000), np.zeros((2, 3, 4, 5, 6, 7)), ["x"] * 100_000, "x" * 1_000_000):
+        assert len(function_exercise().check(lambda x, answer=answer: answer).message) < 300
+        assert len(value_exercise().check(answer).message) < 300
+
+
+def test_what_is_awaited_or_yielded_is_no_number():
+    async def later(x):
+        return 2 * x
+
+    def one_by_one(x):
+        yield from 2 * x
+
+    assert "it returns a coroutine" in function_exercise().check(later).message
+    assert "it returns a generator" in function_exercise().check(one_by_one).message
+
+
+def test_an_interrupt_while_an_answer_is_looked_at_is_said():
+    class Slow:
+        def __array__(self, *arguments, **options):
+            raise KeyboardInterrupt
+
+    assert "it was stopped before it had finished" in check("00.1", Slow()).message
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -355,6 +510,85 @@ def test_a_quick_answer_in_a_thread_is_left_alone():
     assert results == [True] * 200 + ["alive"]
 
 
+@pytest.fixture
+def without_alarm(monkeypatch):
+    """A system such as Windows, whose signals have no clock."""
+    monkeypatch.delattr(signal, "setitimer", raising=False)
+    monkeypatch.delattr(signal, "SIGALRM", raising=False)
+
+
+@pytest.mark.parametrize("answer", LOOPS, ids=lambda f: f.__name__)
+def test_an_endless_loop_is_ended_on_a_system_without_signals(answer, without_alarm):
+    started = time.monotonic()
+    result = function_exercise().check(answer, seconds=0.2)
+    assert "still running after 0.2 seconds" in result.message
+    assert time.monotonic() - started < 5
+    assert function_exercise().check(lambda x: 2 * x, seconds=0.2).passed
+
+
+def test_what_cannot_be_ended_there_is_said_while_it_runs(without_alarm, capsys):
+    class Busy:  # one long step of compiled code
+        def __call__(self, x):
+            time.sleep(2.5)
+            return 2 * x
+
+    result = function_exercise().check(Busy(), seconds=0.1)
+    assert "still running after 0.1 seconds" in result.message
+    said = capsys.readouterr().out
+    assert (
+        said.count("Still running after 0.1 seconds, and not to be ended from here: interrupt the kernel")
+        == 1
+    )
+
+
+def test_without_threads_either_there_is_no_limit_and_no_error(without_alarm, monkeypatch):
+    def refuses(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    assert function_exercise().check(lambda x: 2 * x, seconds=0.1).passed
+    assert "this is the square" in function_exercise().check(lambda x: x**2, seconds=0.1).message
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm clock")
+def test_a_strike_while_the_clock_is_put_away_hurts_nobody(monkeypatch):
+    """The alarm may go off between the learner's last step and the end of the limit: then it is too late."""
+    set_timer = signal.setitimer
+
+    def late(which, seconds, interval=0.0):
+        if seconds == 0:
+            signal.raise_signal(signal.SIGALRM)
+        return set_timer(which, seconds, interval)
+
+    before = signal.getsignal(signal.SIGALRM)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "setitimer", late)
+        result = function_exercise().check(lambda x: 2 * x)
+    assert result.passed
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+@pytest.mark.slow
+def test_limits_that_end_with_the_function_leave_nothing_behind():
+    """Functions that take just as long as they may: the end and the strike fall together, in every order."""
+    for alarm in (True, False):
+        results = []
+
+        def many(results=results):
+            for _ in range(150):
+                results.append(function_exercise().check(lambda x: time.sleep(0.002) or 2 * x, seconds=0.002))
+            time.sleep(0.2)
+
+        if alarm:
+            many()
+        else:
+            thread = threading.Thread(target=many)
+            thread.start()
+            thread.join(timeout=60)
+        assert len(results) == 150
+        assert {result.passed or "still running" in result.message for result in results} == {True}
+
+
 def test_the_clock_is_put_away():
     code = """
 import signal, time
@@ -367,7 +601,7 @@ assert check("00.2", lambda *a: time.sleep(30), seconds=0.2).message.count("stil
 while not struck: time.sleep(0.01)
 assert 0.5 < struck[0] - started < 5, struck[0] - started
 """
-    if not hasattr(__import__("signal"), "setitimer"):
+    if not hasattr(signal, "setitimer"):
         pytest.skip("this system has no alarm clock")
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
