@@ -12,13 +12,14 @@ export PYTHON TORCH_INDEX
 # What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
 notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast test-browser lint demo notebooks bench lock clean
+.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks bench lock clean
 
 help:
 	@echo 'make lab           open the notebooks in JupyterLab'
 	@echo 'make test          prove that everything works: style, layers, types, tests, every notebook'
 	@echo 'make test-fast     the same without the notebooks and the slow tests'
 	@echo 'make test-browser  open each notebook in JupyterLab, in a headless Chromium, and move its widgets'
+	@echo 'make torture       kill runs a thousand times while they write, and check what is left'
 	@echo 'make demo          fit the data in data/dataset.csv and write artifacts/'
 	@echo 'make notebooks     write and run the notebooks from notebooks/source'
 	@echo 'make bench         time one EM iteration against other libraries'
@@ -45,6 +46,10 @@ test-fast: setup
 test-browser: setup
 	@echo 'mixturelab: each notebook in JupyterLab, in a headless Chromium; its widgets moved by keyboard'
 	@MIXTURELAB_BROWSER=required $(RUN) -m pytest tests/browser -m browser
+
+torture: setup
+	@echo 'mixturelab: a thousand kills of writers and of whole runs; after each the files are checked (some ten minutes)'
+	@$(RUN) tests/torture.py 1000
 
 lint: setup
 	@echo 'mixturelab: style (ruff), layers (import-linter), types (mypy)'

@@ -256,7 +256,8 @@ def recipe(*arguments: str) -> list[str]:
 
 @posix
 @pytest.mark.parametrize(
-    "target", ["lab", "test", "test-fast", "test-browser", "lint", "demo", "notebooks", "bench", "lock"]
+    "target",
+    ["lab", "test", "test-fast", "test-browser", "torture", "lint", "demo", "notebooks", "bench", "lock"],
 )
 def test_each_make_target_does_its_own_setup(target):
     assert recipe(target)[0] == "sh scripts/setup.sh"

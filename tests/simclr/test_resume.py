@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torture
 import yaml
 from small_runs import PER_EPOCH, mixture, small_config, small_data
 
@@ -468,3 +469,10 @@ def test_rows_of_the_mixture_that_were_lost_are_counted(tmp_path, monkeypatch):
         result = train(small_config(), tmp_path / "run", data=DATA, on_step=disk)
     assert result.missing == {"mixture.csv": "3 rows could not be written when they were due"}
     assert len(result.losses) == N_STEPS
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the run is forked")
+def test_a_run_killed_at_random_moments_ends_with_the_files_of_an_unbroken_one(tmp_path):
+    """Ten kills; see the script for what is checked after each."""
+    torture.run_kills(tmp_path, 10, 3)

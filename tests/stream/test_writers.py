@@ -3,13 +3,12 @@
 import csv
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torture
 from stream.disk import FullDisk, contents
 
 from mixturelab import files
@@ -467,9 +466,5 @@ def test_what_is_set_aside_is_copied_where_there_are_no_links(tmp_path, monkeypa
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is forked")
 @pytest.mark.parametrize("scores", ["append", "per_step"])
 def test_a_killed_writer_loses_at_most_what_it_was_writing(tmp_path, scores):
-    """Ten times killed at a random moment, resumed a few steps before; see the script for what is checked."""
-    script = Path(__file__).with_name("killed_writer.py")
-    command = [sys.executable, str(script), str(tmp_path / "run"), "10", "7", scores]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[0]) > 0
+    """Twenty times killed at a random moment, resumed a few steps before; see the script for what is checked."""
+    torture.writer_kills(tmp_path, 20, 7, scores)
