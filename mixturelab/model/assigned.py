@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mixturelab.model.forms import Form
+from mixturelab.model.forms import DENSE, Form
 from mixturelab.model.suffstats import SufficientStatistics
 
 # Counts and means of the components: rows [N, D], their components [N] and K give [K] and [K, D].
@@ -45,13 +45,18 @@ class AssignedRows:
     weights: Tensor
     sum_over: Callable[[Tensor], Tensor] | None = None
 
-    def _own_moment(self, weights: Tensor, form: Form) -> Tensor:
-        moment = form.own_moment(weights, self.residual)
+    def _moment(self, form: Form, scale: Tensor | None = None) -> Tensor:
+        """Σ_n w_kn r_n r_nᵀ over all rows, times the component's scale."""
+        moment = self._own_moment(form, scale)
         return moment if self.sum_over is None else self.sum_over(moment)
+
+    def _own_moment(self, form: Form, scale: Tensor | None) -> Tensor:
+        weights = self.weights if scale is None else self.weights * scale[:, None]
+        return form.own_moment(weights, self.residual)
 
     def statistics(self, form: Form) -> SufficientStatistics:
         """Their sums, about the means."""
-        second = self._own_moment(self.weights, form)
+        second = self._moment(form)
         return SufficientStatistics(self.mass, torch.zeros_like(self.mean), second, self.mean, form)
 
     def about(self, centre: Float[Tensor, "D"]) -> AssignedRows:
@@ -62,10 +67,33 @@ class AssignedRows:
         self, covariance: Tensor, share: Float[Tensor, "K"], shift: Float[Tensor, "K D"], form: Form
     ) -> Tensor:
         """(1−f)·Σ + f·C + f(1−f)·δδᵀ, as `Moments.blend`, without making C."""
-        weights = self.weights * (share / self.mass.clamp(min=1))[:, None]
         spread = shift * (share * (1 - share)).sqrt()[:, None]
         kept = form.per_component(1 - share, covariance)
-        return kept + self._own_moment(weights, form) + form.outer(spread, spread)
+        return kept + self._moment(form, share / self.mass.clamp(min=1)) + form.outer(spread, spread)
+
+
+@dataclass(frozen=True, eq=False)
+class SortedRows(AssignedRows):
+    """The same where the host can read: the dense form's products are of the rows of each component alone.
+
+    Attributes
+    ----------
+    index : Tensor [N]
+        The component of each row, K for none.
+    """
+
+    index: Tensor = field(kw_only=True)
+
+    def _own_moment(self, form: Form, scale: Tensor | None) -> Tensor:
+        if form is not DENSE:
+            return super()._own_moment(form, scale)
+        k, d = self.mean.shape
+        counts = torch.bincount(self.index, minlength=k + 1).tolist()
+        groups = self.residual.index_select(0, torch.argsort(self.index, stable=True)).split(counts)
+        moment = self.residual.new_empty(k, d, d)
+        for group, out in zip(groups, moment.unbind(), strict=False):  # the rows of none come last
+            torch.mm(group.mT, group, out=out)
+        return moment if scale is None else moment.mul_(scale[:, None, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +195,21 @@ def assign_rows(
     n_components: int,
     means: Means | None = None,
     sum_over: Callable[[Tensor], Tensor] | None = None,
+    may_read: bool = False,
 ) -> AssignedRows:
     """The moments of rows of which row n belongs to component ``index[n]``, or to none if that is K.
 
     Nothing is read by the host: an absent component is a zero in `mass`. ``means`` stands in for `class_means`, and
-    ``sum_over`` adds up, where other processes hold rows of the same batch.
+    ``sum_over`` adds up, where other processes hold rows of the same batch. With ``may_read`` the host counts the rows
+    of each component after all, which is quicker on a CPU.
     """
     weights = one_hot(index, n_components, x.dtype)
     mass, mean = (means or class_means)(x, index, n_components)
     own = torch.cat([mean, mean.new_zeros(1, x.shape[1])])  # a row of no component stays where it is
-    return AssignedRows(mass, mean, x - own.index_select(0, index), weights, sum_over)
+    residual = x - own.index_select(0, index)
+    if may_read:
+        return SortedRows(mass, mean, residual, weights, sum_over, index=index)
+    return AssignedRows(mass, mean, residual, weights, sum_over)
 
 
 def group_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> GroupedRows:

@@ -109,7 +109,8 @@ class Ranks:
         self, x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int
     ) -> AssignedRows:
         """`assign_rows` of the rows of all processes; each keeps its own residuals."""
-        return assign_rows(x, index, n_components, self.class_means, self.sum)
+        is_near = x.device.type == "cpu"
+        return assign_rows(x, index, n_components, self.class_means, self.sum, is_near)
 
     def rows_to_seed(
         self, batch: Batch, n_components: int, generator: torch.Generator
