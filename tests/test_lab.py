@@ -95,9 +95,12 @@ def test_jupyterlab_starts_and_serves_the_notebook(notebook):
         server, token = f"http://127.0.0.1:{found[1]}", "token=secret"
         page = f"{server}/api/contents/{FIRST_NOTEBOOK.as_posix()}?content=0&{token}"
         assert json.loads(answer_of(page))["type"] == "notebook"
-        settings = f"{server}/lab/api/settings/@jupyterlab/apputils-extension:notification?{token}"
-        asks_about_news = json.loads(answer_of(settings))["schema"]["properties"]["fetchNews"]["default"]
-        assert asks_about_news == "false"
+        settings = f"{server}/lab/api/settings/@jupyterlab"
+        news = json.loads(answer_of(f"{settings}/apputils-extension:notification?{token}"))
+        assert news["schema"]["properties"]["fetchNews"]["default"] == "false"
+        documents = json.loads(answer_of(f"{settings}/docmanager-extension:plugin?{token}"))
+        viewers = documents["schema"]["properties"]["defaultViewers"]["default"]
+        assert viewers == {"markdown": "Markdown Preview"}  # a link to the glossary shows it, not its source
         assert not [line for line in lines if re.search(r"\[[EC] |[Uu]nrecognized|Config option", line)], (
             lines
         )

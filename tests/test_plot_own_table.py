@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from mixturelab import GaussianMixture, plot
+from mixturelab.exceptions import ArgumentError
 from mixturelab.plot.own_table import MOST, pairs, stability, surprise
+from mixturelab.plot.own_table_widgets import TableExplorer, marginal, table_panels
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(
@@ -74,3 +76,57 @@ def test_stability_has_a_dot_for_each_redrawn_table_and_a_bar_at_the_median():
     assert [line.get_xdata()[0] for line in bars] == pytest.approx([0.9, 0.3])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["K = 2", "K = 3"]
     assert "K = 3: 0.20 to 0.40, median 0.30" in plot.alt_text(drawn)
+
+
+# ------------------------------------------------------------------------------------------------ the explorer
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    table = pd.concat([TABLE, TABLE.add([6.0, 0.0, 3.0])], ignore_index=True)
+    return TableExplorer(table, range(1, 4), ["tied", "spherical"], n_init=2)
+
+
+def test_a_marginal_strikes_out_rows_and_columns(explorer):
+    fit = explorer.found.fit("tied", 2, allow=False)
+    means, covariances = marginal(fit, (2, 0))
+    assert np.allclose(means, fit.model.means_[:, [2, 0]])
+    assert np.allclose(covariances[1], fit.covariances[1][np.ix_([2, 0], [2, 0])])
+
+
+def test_the_explorer_finds_the_two_groups_and_says_so(explorer):
+    assert all(explorer.found.best(name).key[1] == 2 for name in ("BIC", "ICL"))
+    family = explorer.found.best("BIC").key[0]
+    explorer.set(K=2, family=family, criterion="BIC")
+    assert f"{family}, K = 2: BIC" in explorer.words.value
+    assert "the best honest fit of all" in explorer.words.value
+
+
+@pytest.mark.parametrize("change", [{"K": 1}, {"criterion": "ICL"}, {"x": 2}, {"y": 0}, {"family": "tied"}])
+def test_each_control_changes_the_picture(explorer, change):
+    explorer.set(K=2, family="spherical", criterion="BIC", x=0, y=1)
+    before = explorer.image.value
+    assert bytes(before).startswith(b"\x89PNG")
+    explorer.set(**change)
+    assert bytes(explorer.image.value) != bytes(before)
+
+
+def test_components_have_the_colours_of_their_order(explorer):
+    explorer.set(x=0, y=1)
+    fit = explorer.found.fit("spherical", 2, allow=False)
+    figure = table_panels(explorer.found, np.r_[TABLE, TABLE.add([6.0, 0.0, 3.0])], (0, 1), list("abc"))
+    left, right = (np.mean(dots.get_offsets()[:, 0]) for dots in figure.axes[1].collections[:2])
+    assert left == pytest.approx(fit.model.means_[:, 0].min(), abs=0.2)
+    assert right == pytest.approx(fit.model.means_[:, 0].max(), abs=0.2)
+
+
+def test_one_column_is_refused_in_words():
+    with pytest.raises(ArgumentError, match="wanted two or more"):
+        TableExplorer(TABLE[["width_mm"]])
+
+
+def test_without_a_kernel_it_shows_what_each_criterion_chooses(explorer):
+    words = explorer.still.alt_text
+    assert words.startswith("120 rows in width mm and length mm")
+    for name in ("AIC", "BIC", "ICL"):
+        assert f"{name} chooses {'{}, K = {}'.format(*explorer.found.best(name).key)}" in words

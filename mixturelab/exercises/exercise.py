@@ -263,7 +263,7 @@ def _remarks(given: Numbers, wanted: Numbers, symptoms: tuple[Symptom, ...]) -> 
     if given.shape != wanted.shape:
         yield f"wanted {shape_words(wanted)}; this is {shape_words(given)}."
     if np.isnan(given).any() and not np.isnan(wanted).any():
-        yield "there is a NaN (not a number) in it: look for 0/0, or for infinity minus infinity."
+        yield "there is a NaN (not a number) in it: look for 0/0, infinity minus infinity, or a negative number's log."
     if np.isinf(given).any() and not np.isinf(wanted).any():
         yield "there is an infinity in it: look for a division by 0 or a logarithm of 0."
 

@@ -157,6 +157,8 @@ def _sentence(error: BaseException, owner: Any) -> str:
     """The error's type and message, and the learner's line that it came from."""
     message = re.sub(r"0x[0-9a-fA-F]+", "0x…", _text(error)).strip().split("\n")[0][:_LONGEST_MESSAGE]
     what = f"it stopped with `{type(error).__name__}`" + (f": {message}" if message else "")
+    if "could not be broadcast" in message:
+        what += "\nTwo shapes do not fit: after a sum or mean along an axis, is `keepdims=True` or `[:, None]` missing?"
     where = _learner_line(error.__traceback__, owner)
     return f"{what}\n{where}" if where else what
 

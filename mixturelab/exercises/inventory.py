@@ -115,6 +115,10 @@ class Inventory:
             return InventoryResult(moment, None, trouble)
         if moment == "before":
             return self._before(letters)
+        if before is not None and not _is_score(before):
+            return InventoryResult(
+                moment, None, f"`before` is a score: a whole number from 0 to {len(QUESTIONS)}."
+            )
         kept = self._kept()
         earlier = _score(kept) if before is None and kept else before
         return InventoryResult("after", _score(letters), _change(_score(letters), earlier), _remarks(letters))
@@ -201,6 +205,10 @@ def _letter(answer: Any) -> str | None:
 
 def _score(letters: str) -> int:
     return sum(letter == question.key for letter, question in zip(letters, QUESTIONS, strict=True))
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= len(QUESTIONS)
 
 
 # --------------------------------------------------------------------------------------------------- words

@@ -91,15 +91,15 @@ QUESTIONS: tuple[Question, ...] = (
                 "4 per year, and in other units it is another number.",
             ),
             _right(
-                "About 4 % of the lamps fail within a hundredth of a year around it.",
+                "About 4 % of the lamps fail in an interval of 0.01 years around it.",
                 "density times width is probability, as long as the interval is small: 4 per year × 0.01 "
                 "years.",
             ),
             Choice(
                 "About 4 % of the lamps last exactly 2 years.",
                 "a point given a probability",
-                "under a density, no single value has a probability above 0: it takes an interval. Within "
-                "a tenth of a year around 2 it is 38 %, within an instant nothing.",
+                "under a density, no single value has a probability above 0: it takes an interval. In one of "
+                "0.1 years around 2 it is 38 %, in an instant nothing.",
             ),
         ),
         "01",
@@ -266,9 +266,9 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         7,
         "soft and hard assignment",
-        "Two groups overlap. You give each row wholly to its most responsible component, and take mean "
-        "and variance of each part. How do they compare with those of the M-step, which uses the "
-        "responsibilities?",
+        "Two groups of equal size and spread overlap. You give each row wholly to its most responsible "
+        "component, and take mean and variance of each part. How do they compare with those of the M-step, "
+        "which uses the responsibilities?",
         (
             Choice(
                 "They are equal, as each row went to its likeliest component.",
@@ -371,7 +371,7 @@ QUESTIONS: tuple[Question, ...] = (
                 "between the two means is missing. Add the sums N_k, S1_k, S2_k, and divide at the end.",
             ),
             _right(
-                "Number 0 may be two groups, and the spread between means is lost.",
+                "Number 0 may be another group there, and the spread between means is lost.",
                 "numbers of components are arbitrary, and the covariance of all is within plus between.",
             ),
             Choice(

@@ -98,6 +98,13 @@ HEIGHTS = ValueExercise(
             "there is a height too many: eleven edges make ten bins.",
         ),
         Symptom(
+            lambda given, wanted: any(
+                given.shape == wanted.shape and np.allclose(given, wanted.round(digits), rtol=0, atol=1e-9)
+                for digits in (2, 3, 4)
+            ),
+            "right, but rounded: keep all digits.",
+        ),
+        Symptom(
             lambda given, wanted: given.shape == wanted.shape and abs(given.sum() * WIDTH - 1) > 0.01,
             "the area is not 1: multiply your heights by 6 and add them up.",
         ),
@@ -157,7 +164,7 @@ DRAW = FunctionExercise(
         "`np.cumsum(weights)` are the ends of the stretches; `np.searchsorted(ends, u)` says in which one u lies.",
         "Second step: `means[z] + sds[z] * e` stretches and shifts a standard normal number. No weights here any more.",
     ),
-    praise="z, then x. The weights decide *how often* a component speaks, never *how loud*.",
+    praise="first z, then x. The weights decide *how often* a component speaks, never *how loud*.",
     reference=_draw,
     probes=(
         _draw_probe(0, 9, (0.36, 0.64), (54.5, 80.0), (5.8, 6.0)),
@@ -181,6 +188,12 @@ DRAW = FunctionExercise(
             _draw_with(lambda u, weights: (u > weights[0]).astype(int)),
             "only the first weight is looked at: with three components the third is never drawn. Compare u with the "
             "sums π_0, π_0 + π_1, …",
+        ),
+        Mistake(
+            "comparison turned round",
+            _draw_with(lambda u, weights: (u < weights[0]).astype(int)),
+            "the comparison is turned round: u < π_0 is to mean component 0, and it gives 1 here, because True counts "
+            "as 1. (With three components one comparison is not enough.)",
         ),
         Mistake(
             "order turned round",
@@ -341,6 +354,16 @@ ROWS = FunctionExercise(
             "the spread is squared once too often: `normal_density` wants σ, not σ².",
         ),
         Mistake(
+            "root of the sd",
+            lambda x, weights, means, sds: _gamma(x, weights, means, np.sqrt(sds)),
+            "a square root too many: `sds` holds standard deviations, and `normal_density` wants just these.",
+        ),
+        Mistake(
+            "shares of the logs",
+            lambda x, weights, means, sds: _of_rows(np.log(_numerators(x, weights, means, sds))),
+            "you divided the *logarithms* by their sum. Shares are of the numerators themselves: leave out the log.",
+        ),
+        Mistake(
             "no 1/σ",
             lambda x, weights, means, sds: _of_rows(_numerators(x, weights, means, sds) * sds),
             "the factor 1/σ_k of the bell is missing. It cancels only if all are equally wide: a wide bell is low.",
@@ -375,6 +398,11 @@ ROWS = FunctionExercise(
     ),
     symptoms=(
         Symptom(lambda given, wanted: bool((given < 0).any()), "a responsibility is never negative."),
+        Symptom(
+            lambda given, wanted: given.shape == (len(wanted), 2),
+            "there are two columns, even for three components. Does your function use the notebook's `pi` in place of "
+            "its own argument `weights`?",
+        ),
         Symptom(
             lambda given, wanted: (
                 given.shape == wanted.shape and not np.allclose(given.sum(axis=1), 1, atol=1e-6)
@@ -417,7 +445,7 @@ LOG_SUM_EXP = FunctionExercise(
     reference=_lse,
     probes=(
         (np.array([[0.0, 1.0, -1.0], [-0.5, -0.5, 2.0]]),),
-        (np.array([[-1000.0, -1001.0], [3.0, 1.0], [-210.0, -180.0]]),),
+        (np.array([[-1000.0, -1001.0], [3.0, 1.0], [-400.0, -410.0]]),),
         (np.array([[900.0, 902.0, 901.0, 0.0], [0.0, -1800.0, -1900.0, -1.0]]),),
     ),
     mistakes=(
@@ -432,6 +460,12 @@ LOG_SUM_EXP = FunctionExercise(
             _shifted_by(lambda a: np.full((len(a), 1), a.max())),
             "you subtracted the largest number of the *whole table*: a row far below it still vanishes. Each row "
             "needs its own: `a.max(axis=1, keepdims=True)`.",
+        ),
+        Mistake(
+            "shift by the largest size",
+            _shifted_by(lambda a: np.abs(a).max(axis=1, keepdims=True)),
+            "you subtracted the largest *absolute* value. For negative numbers that makes things worse: −400 becomes "
+            "−810. Take the largest number as it is, without `abs`.",
         ),
         Mistake(
             "shift not added back",
@@ -967,7 +1001,7 @@ READING = ChoiceExercise(
             "nearest mean",
             "b",
             "the slow cluster's mean is nearest, 4.7 away against 16.4. But that cluster is narrow: 4.7 is eleven of "
-            "its standard deviations, and 16.4 only seven and a half of the wide one's.",
+            "its standard deviations, and 16.4 only some seven of the wide one's.",
         ),
         Mistake(
             "high density",

@@ -41,6 +41,11 @@ def _likeliest_only(log_joint: Array, q: Array) -> float:
     return float(np.take_along_axis(log_joint, chosen, axis=1).sum())
 
 
+def _log_of_a_log(log_joint: Array, q: Array) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.sum(q * np.log(log_joint / q)))
+
+
 BOUND = FunctionExercise(
     name="02.1",
     title="The bound by hand",
@@ -91,6 +96,17 @@ BOUND = FunctionExercise(
             "there is no logarithm left: `log_joint` is one already, and q needs `np.log`.",
         ),
         Mistake(
+            "log of a log",
+            _log_of_a_log,
+            "`log_joint` is a logarithm already. Where it is negative, the log of `log_joint / q` is NaN. The log of a "
+            "quotient is a difference: `log_joint - np.log(q)`.",
+        ),
+        Mistake(
+            "log joint not weighted",
+            lambda log_joint, q: np.sum(log_joint - q * np.log(q)),
+            "the entropy is right, but the log joint stands inside the bracket too: it is weighted by q as well.",
+        ),
+        Mistake(
             "log of the mean",
             lambda log_joint, q: np.sum(np.log(np.sum(q * np.exp(log_joint), axis=1))),
             "this is the log of a mean: the logarithm has to go *inside* the sum. (And dividing by q is missing.)",
@@ -134,27 +150,28 @@ BOUND = FunctionExercise(
 TOUCH = ChoiceExercise(
     name="02.2",
     title="When does the bound touch?",
-    question="For which q is log Σ_k q_k (a_k / q_k) = Σ_k q_k log(a_k / q_k)?",
+    question="With r_k = p(x, k) / q_k: for which q is Σ_k q_k log r_k = log Σ_k q_k r_k = log Σ_k p(x, k)?",
     choices=("a", "b", "c", "d"),
     right="b",
     hints=(
         "Look at the picture of the chord. When would the gap close, whatever the weights of the mean?",
         "The chord has no length if both points coincide: if what is averaged does not vary with k.",
-        "What is averaged is a_k / q_k, not a_k.",
+        "What is averaged is r_k = p(x, k) / q_k, not p(x, k) itself.",
     ),
-    praise="a_k / q_k = c for all k. As q sums to 1, c = Σ a_k, so q_k = a_k / Σ a_j: Bayes' rule, the responsibility.",
+    praise="let p(x, k) = c · q_k for all k. As q sums to 1, c is p(x), so q_k = p(x, k) / p(x): Bayes' rule, the "
+    "responsibility.",
     mistakes=(
         Mistake(
             "uniform q",
             "a",
-            "with equal weights the chord is as long as before: its middle is not on the curve. Equal *ratios* are "
-            "needed, and a_k / q_k with equal q_k varies as a_k does.",
+            "with equal weights the chord still has a length, and its middle is not on the curve. The *ratios* have to "
+            "be equal, and with equal q_k they vary as p(x, k) does.",
         ),
         Mistake(
             "one-hot q",
             "c",
-            "a hard q does make both sides run over one term only, but the other a_k > 0 are then lost from the left "
-            "side: it is no longer log Σ a_k. The bound lies below ℓ by −log γ of the chosen component.",
+            "a hard q leaves one term in both sums, but the other p(x, k) > 0 are then lost: what is left is the log "
+            "of one of them, not of their sum. The bound lies below ℓ by −log γ of the chosen component.",
         ),
         Mistake(
             "never",
@@ -303,6 +320,22 @@ GRADIENT = FunctionExercise(
             "this is the solution, the mean at which the gradient is zero. Wanted is the gradient at the mean given.",
         ),
         Mistake(
+            "the step",
+            lambda x, gamma_k, mean, covariance: gamma_k @ (x - mean) / gamma_k.sum(),
+            "this is the way from here to the best mean, Σ_n γ_nk (x_n − μ_k) / N_k. The gradient has Σ_k⁻¹ in front, "
+            "and is not divided by N_k.",
+        ),
+        Mistake(
+            "mean left out",
+            lambda x, gamma_k, mean, covariance: np.linalg.solve(covariance, gamma_k @ x),
+            "the mean is missing: what pulls is the residual, `x - mean`, not the row itself.",
+        ),
+        Mistake(
+            "mean subtracted once",
+            lambda x, gamma_k, mean, covariance: np.linalg.solve(covariance, gamma_k @ x - mean),
+            "the mean is subtracted once, from the sum. Each row has its own residual: subtract before you add up.",
+        ),
+        Mistake(
             "variances only",
             lambda x, gamma_k, mean, covariance: (gamma_k @ (x - mean)) / np.diag(covariance),
             "you divided by the variances on the diagonal: off the diagonal Σ_k counts too. Use `np.linalg.solve`.",
@@ -441,6 +474,19 @@ ITERATION = FunctionExercise(
             "means and variances are right; the weights are still the old ones. They are N_k / N now.",
         ),
         Mistake(
+            "old variances",
+            lambda x, weights, means, variances: np.array(
+                [*_iteration(x, weights, means, variances)[:2], variances]
+            ),
+            "weights and means are right; the variances are still the old ones. They are the mean squared distance "
+            "from the new mean, weighted by γ.",
+        ),
+        Mistake(
+            "means first",
+            _after(lambda new, x, gamma: new[[1, 0, 2]]),
+            "right numbers, in another order: weights first, then means, then variances.",
+        ),
+        Mistake(
             "N for N_k",
             _after(lambda new, x, gamma: np.array([new[0], new[0] * new[1], new[0] * new[2]])),
             "you divided means and variances by N. A component's mean is over the rows it answers for: divide by N_k.",
@@ -478,6 +524,15 @@ ITERATION = FunctionExercise(
             _with_shares(lambda x, weights, means, variances: _e_step(x, weights, means, variances**2)),
             "the E-step uses σ² where σ belongs: `variances` holds squares already. The exponent is "
             "`-(x - mean)**2 / (2 * variance)`.",
+        ),
+        Mistake(
+            "variance squared in the exponent",
+            _with_shares(
+                lambda x, weights, means, variances: _e_step(
+                    x, weights * np.sqrt(variances), means, variances**2
+                )
+            ),
+            "the exponent of your density divides by σ⁴: `variances` is squared already, do not square it again.",
         ),
         Mistake(
             "no 1/σ",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from mixturelab.exercises.compare import Numbers
+from mixturelab.exercises.compare import Numbers, shape_words
 from mixturelab.exercises.exercise import (
     ChoiceExercise,
     Exercise,
@@ -18,6 +22,8 @@ from mixturelab.exercises.exercise import (
     Symptom,
     ValueExercise,
 )
+from mixturelab.exercises.guard import attempt
+from mixturelab.exercises.result import Outcome
 
 __all__ = ["EXERCISES"]
 
@@ -130,8 +136,22 @@ HALF_AXES = FunctionExercise(
             lambda covariance, mass: _radius(mass) / np.sqrt(_variances(covariance)),
             "these are roots of the eigenvalues of the *inverse*: where the variance is large the ellipse is long.",
         ),
+        Mistake(
+            "inverse, turned round",
+            lambda covariance, mass: _radius(mass) / np.sqrt(_variances(covariance)[::-1]),
+            "these are roots of the eigenvalues of the *inverse* covariance: take those of the covariance itself.",
+        ),
+        Mistake(
+            "one-sided quantile",
+            lambda covariance, mass: norm.ppf(mass) * np.sqrt(_variances(covariance)),
+            "this radius leaves out one tail of a *line* (1.28 for 90 %). In the plane r = √(−2 ln(1 − mass)).",
+        ),
     ),
     symptoms=(
+        Symptom(
+            lambda given, wanted: _same_shape(given, wanted) and bool(np.isnan(given).any()),
+            "a root of a negative number: ln(1 − mass) is below zero, so a minus belongs before the 2.",
+        ),
         Symptom(
             lambda given, wanted: _same_shape(given, wanted) and bool(given[0] < given[1]),
             "the long half-axis comes first.",
@@ -241,6 +261,10 @@ APART = FunctionExercise(
             "one number is missing: the volume and D numbers of the shape are D + 1.",
         ),
         Symptom(
+            lambda given, wanted: _same_shape(given, wanted) and np.allclose(given[1:], wanted[1:]),
+            "the shape is right, the volume is not: λ is the D-th root of the determinant.",
+        ),
+        Symptom(
             lambda given, wanted: _same_shape(given, wanted) and abs(given[1:].prod() - 1) > 1e-6,
             "the shape has to multiply to 1, and this does not.",
         ),
@@ -306,6 +330,11 @@ COUNT = ValueExercise(
             "this is one component: there are three, and the weights.",
         ),
         Mistake(
+            "one matrix",
+            91,
+            "this is one covariance matrix: there are three of them, and means, and weights.",
+        ),
+        Mistake(
             "tied",
             _count("tied", WINE_K, WINE_D),
             "this is the tied family: one matrix for all. In the full one each component has its own.",
@@ -330,7 +359,18 @@ COUNT = ValueExercise(
             178 * 13,
             "this is how many numbers the table has. Asked is how many numbers the mixture has.",
         ),
+        Mistake(
+            "covariances and weights",
+            273 + 3,
+            "these are the covariances and three weights: the means are missing, and one weight is not free.",
+        ),
         Mistake("guess", 300),
+    ),
+    symptoms=(
+        Symptom(
+            lambda given, wanted: given.ndim == 0 and bool(abs(given - wanted) <= 10),
+            "close, but a count is exact. Go through them once more: covariances, means, weights.",
+        ),
     ),
 )
 
@@ -408,6 +448,16 @@ SLOPE = FunctionExercise(
             "first term only",
             lambda v, n_k, trace, d: -0.5 * n_k * d / v,
             "this is the first term alone: tr W_k / v depends on v as well.",
+        ),
+        Mistake(
+            "bracket lost",
+            lambda v, n_k, trace, d: -0.5 * n_k * d / v - trace / v**2,
+            "the bracket is lost: the factor −½ belongs to both terms.",
+        ),
+        Mistake(
+            "half once",
+            lambda v, n_k, trace, d: -0.5 * n_k * d / v + trace / v**2,
+            "the signs are right; the ½ belongs to the second term as well.",
         ),
         Mistake("second term only", lambda v, n_k, trace, d: 0.5 * trace / v**2),
     ),
@@ -505,7 +555,72 @@ def _not_divided(family: str, N_k: Array, S1: Array, S2: Array) -> Array:
     return _estimate(family, mass, _scatter(N_k, S1, S2))
 
 
-M_STEPS = FunctionExercise(
+_FAMILIES = ("full", "tied", "diag", "spherical")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ByFamily(FunctionExercise):
+    """A function of a family's name, which may be written and is judged one family at a time."""
+
+    def _judge(self, answer: Any, seconds: float) -> tuple[Outcome, str]:
+        open_ones = self._unwritten(answer, seconds) if callable(answer) else []
+        if not 0 < len(open_ones) < len(_FAMILIES):
+            return super()._judge(answer, seconds)
+        outcome, message = super()._judge(self._completed(answer, open_ones), seconds)
+        if outcome is not Outcome.CORRECT:
+            return outcome, message
+        right = [family for family in _FAMILIES if family not in open_ones]
+        return (
+            Outcome.NOT_ATTEMPTED,
+            f"right so far: {', '.join(right)}. Still to write: {', '.join(open_ones)}.",
+        )
+
+    def _unwritten(self, answer: Callable[..., Any], seconds: float) -> list[str]:
+        """Families for which nothing comes back yet; none at all if the function stops with an error."""
+        found = []
+        for family, *statistics in self.probes[: len(_FAMILIES)]:
+            run = attempt(functools.partial(answer, family, *copy.deepcopy(statistics)), answer, seconds)
+            if run.problem:
+                return []
+            if run.unwritten or run.value is ... or run.value is None:
+                found.append(family)
+        return found
+
+    def _completed(self, answer: Callable[..., Any], open_ones: list[str]) -> Callable[..., Any]:
+        """The learner's function, with the reference in place of what is not written yet."""
+
+        @functools.wraps(answer)
+        def completed(family: str, *statistics: Any) -> Any:
+            return (self.reference if family in open_ones else answer)(family, *statistics)
+
+        return completed
+
+    def _diagnosis(self, given: list[Numbers], wanted: list[Numbers]) -> str:
+        for mistake in self.mistakes:
+            if mistake.message and self._behaves_like(mistake.answer, given):
+                return mistake.message
+        found = (self._of_family(family, given, wanted) for family in _FAMILIES)
+        return next(filter(None, found), "") or super()._diagnosis(given, wanted)
+
+    def _of_family(self, family: str, given: list[Numbers], wanted: list[Numbers]) -> str:
+        """The message of a mistake that was made in this family, whatever the others do; empty if there is none."""
+        mine = [i for i, arguments in enumerate(self.probes) if arguments[0] == family]
+        if all(self._same(given[i], wanted[i]) for i in mine):
+            return ""
+        strange = next((i for i in mine if not _same_shape(given[i], wanted[i])), None)
+        if strange is not None:
+            return (
+                f"{family}: this is {shape_words(given[strange])}; wanted are all K covariances as full matrices, "
+                f"{shape_words(wanted[strange])}."
+            )
+        for mistake in filter(lambda each: each.message, self.mistakes):
+            if all(self._same(given[i], mistake.answer(*self.probes[i])) for i in mine):
+                message = str(mistake.message)
+                return message if message.startswith(f"{family}:") else f"{family}: {message}"
+        return ""
+
+
+M_STEPS = _ByFamily(
     name="03.5",
     title="Four M-steps from one S2",
     question="From the family's name and N_k, S1, S2 return all K covariances as full matrices, an array [K, D, D].",
@@ -522,7 +637,7 @@ M_STEPS = FunctionExercise(
     probes=tuple(
         (family, *_statistics(seed, 40, k, d))
         for seed, k, d in ((0, 2, 2), (1, 3, 3))
-        for family in ("full", "tied", "diag", "spherical")
+        for family in _FAMILIES
     ),
     mistakes=(
         Mistake(
@@ -644,7 +759,22 @@ M_STEPS = FunctionExercise(
             _but_for("spherical", lambda mass, w: _own(mass, w) * np.eye(w.shape[1])),
             "spherical: the diagonal still has D different numbers. Replace each by their mean.",
         ),
-        Mistake("all full", lambda family, N_k, S1, S2: _m_step("full", N_k, S1, S2)),
+        Mistake(
+            "diag: covariances kept",
+            _but_for("diag", _own),
+            "diag: the entries off the diagonal are still there. They are to be zero.",
+        ),
+        Mistake(
+            "spherical: own",
+            _but_for("spherical", _own),
+            "spherical: this is the full matrix. Wanted is one variance for all columns, and zeros off the diagonal.",
+        ),
+        Mistake(
+            "all full",
+            lambda family, N_k, S1, S2: _m_step("full", N_k, S1, S2),
+            "the same full matrices, whatever `family` says. Full is right; the other three make something simpler "
+            "of them.",
+        ),
     ),
 )
 

@@ -68,6 +68,20 @@ BIC = FunctionExercise(
             "deviance).",
         ),
         Mistake(
+            "the log evidence",
+            lambda log_likelihood, n_parameters, n_rows: (
+                log_likelihood - 0.5 * n_parameters * math.log(n_rows)
+            ),
+            "this is the approximate log evidence itself, higher is better. BIC is −2 times that.",
+        ),
+        Mistake(
+            "half the price",
+            lambda log_likelihood, n_parameters, n_rows: (
+                -2 * log_likelihood + 0.5 * n_parameters * math.log(n_rows)
+            ),
+            "the ½ before p log N belongs to the log evidence. Times −2, like the log-likelihood, it becomes 1.",
+        ),
+        Mistake(
             "price subtracted",
             lambda log_likelihood, n_parameters, n_rows: (
                 -2 * log_likelihood - n_parameters * math.log(n_rows)
@@ -188,7 +202,20 @@ STRICTER = ValueExercise(
             "that is where log N passes 4: half the logarithm against 2. Both criteria begin with −2ℓ, so "
             "compare log N with 2.",
         ),
+        Mistake(
+            "two", 2, "2 is the price in AIC. Asked is the number of rows N at which log N has passed it."
+        ),
         Mistake("many", 1000),
+    ),
+    symptoms=(
+        Symptom(
+            lambda given, wanted: given.ndim == 0 and 7 < float(given) < 8,
+            "near e², where the two prices are equal. Rows come whole: the first number above it.",
+        ),
+        Symptom(
+            lambda given, wanted: given.ndim == 0 and float(given) != round(float(given)),
+            "rows come whole: this is no whole number.",
+        ),
     ),
 )
 
@@ -253,7 +280,7 @@ LAPLACE = FunctionExercise(
             lambda log_likelihood, curvature, log_prior: (
                 log_likelihood + log_prior - 0.5 * math.log(2 * math.pi * curvature)
             ),
-            "that is the *height* 1/√(2πA)… of another bell. The area is √(2π/A): 2π above, A below.",
+            "1/√(2πA) is the *height* of a bell whose variance is A. The area here is √(2π/A): 2π above, A below.",
         ),
         Mistake(
             "prior left out",
@@ -270,6 +297,21 @@ LAPLACE = FunctionExercise(
             "no bell",
             lambda log_likelihood, curvature, log_prior: log_likelihood + log_prior,
             "this is the height of the integrand at its peak. Multiply by the bell's area: how wide is it?",
+        ),
+        Mistake(
+            "area not logged",
+            lambda log_likelihood, curvature, log_prior: (
+                log_likelihood + log_prior + math.sqrt(2 * math.pi / curvature)
+            ),
+            "the area √(2π/A) is a factor of the integral: beside ℓ̂ and the log prior its *logarithm* is added.",
+        ),
+        Mistake(
+            "no logarithm",
+            lambda log_likelihood, curvature, log_prior: math.exp(
+                _laplace(log_likelihood, curvature, log_prior)
+            ),
+            "this is the evidence itself, a number that soon underflows to 0. Asked is its logarithm: add, do not "
+            "multiply.",
         ),
         Mistake(
             "times −2",
@@ -382,6 +424,12 @@ ICL = FunctionExercise(
             "then sum.",
         ),
         Mistake(
+            "entropy down the columns",
+            lambda bic, gamma: bic + 2 * sum(_doubt(column / column.sum()) for column in gamma.T),
+            "this is the entropy of each *column*, rescaled to sum to 1: that is what `scipy.stats.entropy` does by "
+            "itself. A row is a distribution: `axis=1`.",
+        ),
+        Mistake(
             "logarithm not weighted",
             lambda bic, gamma: bic - 2 * np.log(np.where(gamma > 0, gamma, 1.0)).sum(),
             "each log γ has to be weighted with its own γ: `gamma * np.log(gamma)`.",
@@ -439,7 +487,7 @@ def _three(*variances: float) -> Array:
     return np.diag(np.array(variances))
 
 
-# Honest; thin along an axis, at a tilt; small but honest; starved twice; just enough rows; small round clumps.
+# Honest; thin along an axis, at a tilt; small but honest; starved twice; just enough rows; small round clumps; starved.
 FLAT = np.array(
     [
         _turned(0.2, 30.0, 0.3),
@@ -452,9 +500,10 @@ FLAT = np.array(
         _turned(2e-6, 3e-6, 0.5),
         _turned(2e-6, 1.5e-5, 0.5),
         _turned(3e-6, 4e-6, 0.1),
+        _turned(0.4, 1.2, 0.7),
     ]
 )
-FLAT_COUNTS = np.array([120.0, 14.0, 20.0, 40.0, 2.6, 1.4, 3.0, 31.0, 8.0, 1.2])
+FLAT_COUNTS = np.array([120.0, 14.0, 20.0, 7.0, 2.6, 2.0, 3.0, 31.0, 8.0, 1.2, 1.4])
 SOLID = np.array(
     [_three(1.0, 2.0, 3.0), _three(0.5, 0.5, 0.5), _three(4.0, 9e-4, 1.0), _three(1e-2, 1e-2, 1e-2)]
 )
@@ -540,6 +589,35 @@ NEEDLES = FunctionExercise(
                 (_smallest(covariances) <= FACTOR * ridge) | (counts < covariances.shape[-1])
             ),
             "D rows span no ellipse yet (two points make a line): D + 1 are needed.",
+        ),
+        Mistake(
+            "at most D",
+            lambda covariances, counts, ridge: (
+                (_smallest(covariances) <= FACTOR * ridge) | (counts <= covariances.shape[-1])
+            ),
+            "N_k is a sum of shares and no whole number: 2.6 rows are more than 2, and fewer than 3. Ask for "
+            "`< D + 1`.",
+        ),
+        Mistake(
+            "K for D",
+            lambda covariances, counts, ridge: (
+                (_smallest(covariances) <= FACTOR * ridge) | (counts < len(covariances) + 1)
+            ),
+            "`len(covariances)` is K, the number of components. D is the size of one matrix: "
+            "`covariances.shape[-1]`.",
+        ),
+        Mistake(
+            "3 for D + 1",
+            lambda covariances, counts, ridge: (_smallest(covariances) <= FACTOR * ridge) | (counts < 3),
+            "3 is right in two dimensions only, and this is tried in three as well: `covariances.shape[-1] + 1`.",
+        ),
+        Mistake(
+            "not sorted",
+            lambda covariances, counts, ridge: (
+                (np.linalg.eigvals(covariances)[:, 0] <= FACTOR * ridge) | _starved(covariances, counts)
+            ),
+            "`eigvals` gives the eigenvalues in no particular order: the first need not be the smallest. "
+            "`eigvalsh` sorts them, or take `.min(axis=1)`.",
         ),
         Mistake(
             "at most",
@@ -740,6 +818,13 @@ CROSS_VALIDATION = FunctionExercise(
             "score the few.",
         ),
         Mistake(
+            "each fold by itself",
+            lambda X, folds, fit: _score(
+                np.concatenate([fit(X[folds == fold])(X[folds == fold]) for fold in np.unique(folds)])
+            ),
+            "each fold is fitted and scored by itself: every row has been seen. Fit to the *others*, `X[~out]`.",
+        ),
+        Mistake(
             "mean of means",
             lambda X, folds, fit: np.array(
                 [_fold_means(X, folds, fit).mean(), _cross_validated(X, folds, fit)[1]]
@@ -752,6 +837,13 @@ CROSS_VALIDATION = FunctionExercise(
             lambda X, folds, fit: _score(_fold_means(X, folds, fit)),
             "you reduced each fold to its mean first. Keep one log density a row: the mean and the standard "
             "error are over N rows.",
+        ),
+        Mistake(
+            "folds over root N",
+            lambda X, folds, fit: np.array(
+                [_fold_means(X, folds, fit).mean(), _fold_means(X, folds, fit).std() / math.sqrt(len(X))]
+            ),
+            "both numbers come from the folds' means. Keep one log density a row, N of them, before you reduce.",
         ),
         Mistake(
             "sum",

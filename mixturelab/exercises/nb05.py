@@ -934,7 +934,7 @@ DISTANCE = FunctionExercise(
     symptoms=(
         Symptom(
             lambda given, wanted: given.ndim == 2 and given.shape[0] == len(wanted),
-            "there is a number for each feature: add them along each row.",
+            "there is a number for each feature. Does `away` come in on both sides of Σ⁻¹? Then add along each row.",
         ),
         Symptom(lambda given, wanted: bool((given < 0).any()), "a squared distance is never negative."),
     ),

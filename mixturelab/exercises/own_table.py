@@ -21,6 +21,7 @@ SCALES = 3.0  # standard deviations may differ by this factor
 TIED = 0.1  # share of rows that may have one and the same value
 REPEATED = 0.05  # share of rows that may be copies of others
 ROWS_EACH = 10  # rows wanted for each feature
+STARTS = 10  # wanted for each K and family
 WORDS = 8  # in each part of a report
 
 REPORT_PARTS = ("question", "data", "choice", "groups", "doubt", "stability", "limits")
@@ -114,17 +115,17 @@ def _of_table(table: pd.DataFrame) -> Iterator[Item]:
             gaps, "no value is missing", "values missing in", "decide what to do with these rows, and say so"
         ),
     )
-    yield from _of_columns(numbers.dropna())
+    yield from _of_columns(numbers)
     yield _rows_suffice(numbers.dropna())
 
 
 def _of_columns(numbers: pd.DataFrame) -> Iterator[Item]:
-    constant = [str(name) for name in numbers if numbers[name].nunique() < 2]
+    constant = [str(name) for name in numbers if numbers[name].nunique() == 1]
     yield (
         not constant,
         _say(constant, "every column varies", "one value only in", "it tells nothing: leave it out"),
     )
-    counters = [str(name) for name in numbers if _counts_rows(numbers[name].to_numpy())]
+    counters = [str(name) for name in numbers if _counts_rows(numbers[name].dropna().to_numpy())]
     yield (
         not counters,
         _say(counters, "no column just counts rows", "row numbers in", "a number of a row is no measurement"),
@@ -193,24 +194,37 @@ def _of_search(result: SelectionResult) -> Iterator[Item]:
     ks = sorted({one.n_components for one in result.candidates})
     families = {one.covariance_type for one in result.candidates}
     best, model = result.best_candidate, result.best
-    yield ks[0] == 1, "K = 1 was tried: one bell, no groups, is an answer too"
+    alone = ks[0] == 1
+    yield alone, f"{'K = 1 was tried' if alone else 'try K = 1, too'}: one bell, no groups, is an answer"
     at_edge = best.n_components == ks[-1]
     yield (
         not at_edge,
         f"the winner, K = {best.n_components}, is {'at the edge: try more' if at_edge else 'not at the edge'}",
     )
-    yield len(families) > 1, f"more than one covariance family was tried ({len(families)})"
+    several = len(families) > 1
+    yield (
+        several,
+        f"{len(families)} families were tried" if several else "one family was tried: try the others, too",
+    )
     starts = int(model.n_init)
-    yield starts >= 10, f"at least 10 starts for each K and family ({starts})"
-    yield best.converged, "the winner's EM has converged"
+    many = "enough to begin with" if starts >= STARTS else f"too few: take `n_init={STARTS}` or more"
+    yield starts >= STARTS, f"starts for each K and family: {starts}, {many}"
+    done = best.converged
+    yield (
+        done,
+        "the winner's EM has " + ("converged" if done else "not converged: give it a larger `max_iter`"),
+    )
     total = float(np.sum(np.asarray(model.weights_)))
     yield abs(total - 1) < 1e-6, "its weights sum to 1"
     needed = np.shape(model.means_)[1] + 1
     yield (
         best.smallest_count >= needed,
-        f"its smallest component has {best.smallest_count:.0f} rows (at least D + 1 = {needed})",
+        f"its smallest component has {best.smallest_count:.0f} rows; below D + 1 = {needed} it cannot span an ellipse",
     )
-    yield not best.spurious, "none of its components hangs on a few equal rows"
+    yield (
+        not best.spurious,
+        f"{'one' if best.spurious else 'none'} of its components hangs on a few equal rows",
+    )
 
 
 # -------------------------------------------------------------------------------------------------- report

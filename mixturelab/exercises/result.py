@@ -95,9 +95,13 @@ def box(colour: str, head: str, inner: str) -> str:
 
 
 def marked(text: str) -> str:
-    """A text as HTML: escaped, with a capital first, and what stands between backticks as code."""
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(_sentence_case(text)))
-    return escaped.replace("\n", "<br>")
+    """A text as HTML: escaped, with a capital first, `code` between backticks and *stress* between asterisks."""
+    pieces = re.split(r"`([^`]+)`", html.escape(_sentence_case(text)))  # every second one is code
+    pieces[::2] = [
+        re.sub(r"(?<![\w*])\*(\w[^*\n]*)\*(?![\w*])", r"<em>\1</em>", words) for words in pieces[::2]
+    ]
+    pieces[1::2] = [f"<code>{code}</code>" for code in pieces[1::2]]
+    return "".join(pieces).replace("\n", "<br>")
 
 
 def _sentence_case(text: str) -> str:

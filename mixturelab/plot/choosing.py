@@ -245,13 +245,22 @@ class Sweep:
 
 
 def sweep(
-    X: Any, ks: Iterable[int], families: Sequence[str], *, n_init: int = 3, random_state: int = 0
+    X: Any,
+    ks: Iterable[int],
+    families: Sequence[str],
+    *,
+    n_init: int = 3,
+    more: Mapping[Key, int] | None = None,
+    random_state: int = 0,
 ) -> Sweep:
-    """Fit every family and K from several starts, and keep the best honest and the best degenerate fit of each."""
-    rows = to_numpy(X)
+    """Fit every family and K from several starts, and keep the best honest and the best degenerate fit of each.
+
+    `more` gives the starts of single ones, as ``{("diag", 5): 10}``.
+    """
+    rows, starts = to_numpy(X), more or {}
     honest, degenerate = {}, {}
     for key in [(family, k) for family in families for k in ks]:
-        found = _restarts(rows, *key, n_init, random_state)
+        found = _restarts(rows, *key, starts.get(key, n_init), random_state)
         own = [model for model in found if not model.spurious_]
         other = max((model for model in found if model.spurious_), key=lambda m: m.lower_bound_, default=None)
         if own:

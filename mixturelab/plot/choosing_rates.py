@@ -111,18 +111,20 @@ def fit_common_variance(
         Sums over the rows; the doubt is the entropy of the responsibilities.
     """
     level, doubt = np.full(len(table), -np.inf), np.zeros(len(table))
-    active, parameters = np.arange(len(table)), _quantile_start(values, table, k)
+    active, own, parameters = np.arange(len(table)), table, _quantile_start(values, table, k)
     for _ in range(max_iter):
         gamma, log_density = _e_step(values, *parameters)
-        now = (table[active] * log_density).sum(axis=1)
+        now = (own * log_density).sum(axis=1)
         done = now - level[active] < tol
-        level[active], doubt[active[done]] = now, _entropy(table[active[done]], gamma[done])
-        active = active[~done]
+        level[active] = now
+        if done.any():
+            doubt[active[done]] = _entropy(own[done], gamma[done])
+            active, own, gamma = active[~done], own[~done], gamma[~done]
         if not len(active):
             break
-        parameters = _m_step(values, table[active], gamma[~done])
+        parameters = _m_step(values, own, gamma)
     else:
-        doubt[active] = _entropy(table[active], gamma[~done])
+        doubt[active] = _entropy(own, gamma)
     return level, doubt
 
 
@@ -138,19 +140,22 @@ def _e_step(values: Array, weights: Array, means: Array, variance: Array) -> tup
     """Responsibilities [R, K, B] and log densities [R, B]; x² is common to all components."""
     v = variance[:, None]
     constant, slope = np.log(np.maximum(weights, 1e-300)) - means**2 / (2 * v), means / v
-    joint = constant[:, :, None] + slope[:, :, None] * values
-    top = joint.max(axis=1, keepdims=True)
-    gamma = np.exp(joint - top)
-    total = gamma.sum(axis=1, keepdims=True)
+    gamma = slope[:, :, None] * values
+    gamma += constant[:, :, None]
+    top = gamma.max(axis=1)
+    gamma -= top[:, None]
+    np.exp(gamma, out=gamma)
+    total = gamma.sum(axis=1)
+    gamma /= total[:, None]
     common = -(values**2) / (2 * v) - 0.5 * np.log(2 * np.pi * v)
-    return gamma / total, (np.log(total) + top)[:, 0] + common
+    return gamma, np.log(total) + top + common
 
 
 def _m_step(values: Array, table: Array, gamma: Array) -> tuple[Array, Array, Array]:
-    own = gamma * table[:, None]
-    mass = np.maximum(own.sum(axis=2), 1e-300)
-    weights, means = mass / table.sum(axis=1, keepdims=True), (own * values).sum(axis=2) / mass
-    square = (table * values**2).sum(axis=1) / table.sum(axis=1)
+    n = table.sum(axis=1)
+    mass = np.maximum((gamma @ table[:, :, None])[:, :, 0], 1e-300)
+    means = (gamma @ (table * values)[:, :, None])[:, :, 0] / mass
+    weights, square = mass / n[:, None], table @ values**2 / n
     return weights, means, square - (weights * means**2).sum(axis=1)
 
 

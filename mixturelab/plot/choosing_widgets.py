@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from mixturelab.model.covariance import FAMILIES
 from mixturelab.plot import palette, picture
-from mixturelab.plot.choosing import CRITERIA, Fit, Sweep, line_of, named_fit, sentence, sweep
+from mixturelab.plot.choosing import CRITERIA, Fit, Key, Sweep, line_of, named_fit, sentence, sweep
 from mixturelab.plot.explorer import Explorer
 from mixturelab.plot.frames import Frames
 from mixturelab.plot.geometry import Array, ellipse, to_numpy
@@ -235,6 +235,8 @@ class ChoiceExplorer(Explorer):
     families : sequence of str
     n_init, random_state : int
         Starts for each family and K, and their seed. All fits are made here, once.
+    more : mapping from (family, K) to int, optional
+        The starts of single ones, where they are others than `n_init`.
     shown : sequence of (family, K, whether degenerate fits are allowed)
         The fits in the static twin.
     units : optional
@@ -248,12 +250,13 @@ class ChoiceExplorer(Explorer):
         families: Sequence[str] = ("full", "tied", "diag", "spherical"),
         *,
         n_init: int = 3,
+        more: Mapping[Key, int] | None = None,
         random_state: int = 0,
         shown: Sequence[tuple[str, int, bool]] = (("full", 2, False), ("tied", 3, False), ("diag", 5, True)),
         units: Units = None,
     ):
         rows, labels = _unpack(X, units)
-        self.found = sweep(rows, ks, families, n_init=n_init, random_state=random_state)
+        self.found = sweep(rows, ks, families, n_init=n_init, more=more, random_state=random_state)
         known, tried = _axes_of(self.found)
         panels = _Panels(self.found, rows, labels, known, tried)
         controls = _controls(tried, known)

@@ -230,9 +230,7 @@ def bayes_steps(weights: ArrayLike, densities: ArrayLike, *, names: Sequence[str
             ax.set(xticks=range(len(bars)), xticklabels=names, yticks=[], ylim=(0, 1.18 * bars.max()))
     shares = listed([f"{g:.2f} for {name}" for g, name in zip(joint / joint.sum(), names, strict=True)])
     words = f"Bayes' rule {at} in four pairs of bars. The prior favours {names[int(prior.argmax())]}, the likelihood "
-    words += (
-        f"{names[int(likelihood.argmax())]}; their products are nearly equal, and the posterior is {shares}."
-    )
+    words += f"{names[int(likelihood.argmax())]}; their products are close, and the posterior is {shares}."
     return picture.describe(figure, words)
 
 

@@ -167,9 +167,9 @@ def certain_far_away(
         upper.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         lower.plot(x, logs / np.log(10), color=palette.INK)
         lower.set(xlabel=label, ylabel="log₁₀ p(x)")
-    ends = listed([f"{x[i]:.0f} it is {percent(round(shares[i].max(), 3))} sure" for i in (0, -1)])
+    ends = listed([f"{percent(round(shares[i].max(), 3))} at {x[i]:.0f}" for i in (0, -1)])
     words = f"Above, the responsibilities of {len(shares.T)} components along the axis: each is near 1 somewhere, and "
-    words += f"component {shares[0].argmax()} takes both far ends: at {ends}. Below, the density there has fallen to "
+    words += f"component {shares[0].argmax()} takes both far ends, with {ends}. Below, the density there has fallen to "
     words += f"10 to the power {logs[0] / np.log(10):.0f}."
     return picture.describe(figure, words)
 

@@ -161,7 +161,7 @@ def hard_and_soft(model: Any, X: Any, units: Units = None) -> Any:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
         draw_labels(left, points, to_numpy(model.predict_proba(points)).argmax(axis=1), 26)
         left.set(title="Hard: the likeliest component", xlabel=labels[0], ylabel=labels[1])
-        picture.describe(figure, "One fit drawn twice. Left, every row is plainly of one colour.  Right:")
+        picture.describe(figure, "One fit drawn twice. Left, every row is plainly of one colour. Right:")
         soft_assignments(
             model, table, right, legend=False, title="Soft: mixed colours", feature_names=names, units=units
         )

@@ -103,7 +103,7 @@ def jensen_chord(values: Sequence[float], q: Sequence[float]) -> picture.Picture
     ax.plot(mean, below, "s", color=_BOUND, markersize=8)
     note(ax, "log of the mean", (mean, above), (-8, 8), _LEVEL, "right")
     note(ax, "mean of the logs", (mean, below), (10, -12), _BOUND)
-    ax.set(xlabel="a", ylabel="log a")
+    ax.set(xlabel="what is averaged, r", ylabel="log r")
     words = (
         f"The curve of the logarithm and a straight dashed chord at {a.min():g} and {a.max():g}. At the "
         f"mean {mean:g} the curve ({in_nats(above, 2)}) lies above the chord ({in_nats(below, 2)}): Jensen's gap."
@@ -156,7 +156,7 @@ def draw_level(ax: Axes, model: OneMean, low: float, high: float) -> None:
     ax.plot(grid, levels, color=_LEVEL, linewidth=2.6)
     span = np.ptp(levels)
     ax.set(xlim=(low, high), ylim=(levels.min() - 0.25 * span, levels.max() + 0.25 * span))
-    ax.set(xlabel="free mean μ₁ (min)", ylabel="nats")
+    ax.set(xlabel="mean m of the narrow bell (min)", ylabel="nats")
 
 
 def bound_artists(ax: Axes, colour: str, line: Any = "--") -> tuple[Any, Any, Any]:
@@ -177,9 +177,10 @@ def place_bound(model: OneMean, artists: tuple[Any, Any, Any], held: float, low:
 
 def _bound_words(model: OneMean, held: Sequence[float]) -> str:
     touching = listed([f"{mean:.0f} (its top at {model.m_step(mean):.1f})" for mean in held])
+    under = "A parabola lies" if len(held) == 1 else "For each mean held a parabola lies"
     return (
-        "The log-likelihood over one mean has two hills. Parabolas lie under it and touch it at a mean of "
-        f"{touching} minutes; at each parabola's top the log-likelihood is higher than where it touched."
+        f"The log-likelihood over one mean has two hills. {under} under it and touches it at a mean of {touching} "
+        "minutes; at the parabola's top the log-likelihood is higher than where it touched."
     )
 
 
@@ -248,13 +249,13 @@ def staircase(model: OneMean, starts: Sequence[float], low: float = 42, high: fl
         ax.plot(*stairs(means), color=look.colour, marker=look.marker, markersize=5, linewidth=1.8)
         ax.plot(start, start, look.marker, color=look.colour, markersize=11)
         ends.append(means[-1])
-    ax.set(xlabel="mean at which q was made (min)", ylabel="mean μ₁ (min)", aspect="equal")
+    ax.set(xlabel="mean at which q was made (min)", ylabel="mean m (min)", aspect="equal")
     ax.set(xlim=(low, high), ylim=(low, high))
     ax.legend(loc="upper left", facecolor="white", framealpha=0.9, frameon=True)
     words = (
         "Contours of the bound in a square. EM goes in stairs, up or down to the dashed curve of best means (M), then "
-        f"sideways to the diagonal (E). From {listed([f'{s:g}' for s in starts])} minutes the stairs end where "
-        f"curve and diagonal cross: at {listed([f'{end:.1f}' for end in ends])}."
+        f"sideways to the diagonal (E). From {listed([f'{s:g}' for s in starts])} minutes the stairs run to where "
+        f"curve and diagonal cross; after eight iterations they are at {listed([f'{end:.1f}' for end in ends])}."
     )
     picture.describe(figure, words)
     return figure

@@ -59,7 +59,10 @@ def family_style(family: str) -> palette.Style:
 
 
 # ------------------------------------------------------------------------------- an ellipse and its axes
-_HALVES = ("long", "short")
+_HALVES = {
+    "long": (8, -4, "left"),
+    "short": (0, 14, "right"),
+}  # where its words stand: from the tip, in points
 
 
 def ellipse_axes(
@@ -117,7 +120,8 @@ def _draw_half_axes(ax: Axes, mean: Array, covariance: Array, mass: float) -> li
             (mean[0], mean[1]),
             arrowprops={"arrowstyle": "-|>", "color": palette.INK, "linewidth": 2.2},
         )
-        place: dict[str, Any] = {"xytext": (7, 6), "textcoords": "offset points"}
+        right, up, side = _HALVES[name]
+        place: dict[str, Any] = {"xytext": (right, up), "textcoords": "offset points", "ha": side}
         ax.annotate(f"{name}: {length:.1f}", (tip[0], tip[1]), color=palette.INK, fontweight="bold", **place)
     return lengths.tolist()
 
@@ -338,12 +342,12 @@ def family_race(values: Mapping[str, Mapping[str, float]], *, title: str = "") -
     """
     behind = {name: {f: v - min(row.values()) for f, v in row.items()} for name, row in values.items()}
     with picture.look():
-        figure = picture.new(9.0, 1.5 + 0.62 * len(behind))
+        figure = picture.new(9.0, 1.5 + 0.72 * len(behind))
         ax = figure.subplots()
         for line, row in enumerate(behind.values()):
             ax.axhline(line, color="#DDDDDD", linewidth=1.0, zorder=1)
             for family, gap in row.items():
-                look, aside = family_style(family), 0.17 * (list(FAMILIES).index(family) - 1.5)
+                look, aside = family_style(family), 0.19 * (list(FAMILIES).index(family) - 1.5)
                 ax.plot(
                     gap, line + aside, look.marker, color=look.colour, markersize=12, clip_on=False, **_EDGE
                 )

@@ -1,7 +1,7 @@
 """Two widgets on covariance families: one ellipse's volume, shape and orientation, and a cloud that turns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -89,7 +89,7 @@ class _Matrix:
             text.set_color("white" if abs(value) > 6 else palette.INK)
         able = drawable(ratio, angle)
         marks = [f"{'✓' if family in able else '✗'} {family}" for family in FAMILIES]
-        self.able.set_text("   ".join(marks[:2]) + "\n" + "   ".join(marks[2:]))
+        self.able.set_text("who can draw it:\n" + "   ".join(marks[:2]) + "\n" + "   ".join(marks[2:]))
 
 
 class ShapeExplorer(Explorer):
@@ -106,7 +106,7 @@ class ShapeExplorer(Explorer):
             figure = picture.new(9.4, 4.3)
             left, right = figure.subplots(1, 2, width_ratios=[1.75, 1])
             self.scene, self.matrix = _ShapeScene(left), _Matrix(right)
-            left.set_title("90 % ellipse; dashed: the unit circle's", fontsize=12.5)
+            left.set_title("90 % ellipse (dashed: of Σ = I)", fontsize=12.5)
             right.set_title("Σ", fontsize=14, loc="center")
             figure.set_dpi(90)
             self.frames = Frames(figure, [*self.scene.moving, *self.matrix.moving])
@@ -166,12 +166,13 @@ class Turn:
 
     @property
     def bic(self) -> dict[str, float]:
-        """By family."""
-        return {family: _fit(self, family)[1] for family in FAMILIES}
+        """By family. Only diag's depends on the angle: the others' fits turn with the cloud, so one angle will do."""
+        still = replace(self, angle=0)
+        return {family: _fit(self if family == "diag" else still, family)[1] for family in FAMILIES}
 
     def behind(self, family: str) -> float:
         """That family's BIC minus that of the full family: below zero it is the better choice of the two."""
-        return _fit(self, family)[1] - _fit(self, "full")[1]
+        return self.bic[family] - self.bic["full"]
 
 
 _GROUPS = np.repeat([0, 1], _HALF)
@@ -245,7 +246,7 @@ class _Race:
             xlim=(-3, 93),
             ylim=(-30, 2500),
             xlabel="turned by (°)",
-            ylabel="BIC minus full's (lower is better)",
+            ylabel="BIC minus full's: lower is better\n(log scale beyond 20)",
         )
         ax.set_yscale("symlog", linthresh=20, linscale=1.2)
         ax.set_yticks([-20, -10, 0, 10, 20, 100, 400])

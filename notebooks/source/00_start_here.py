@@ -1,4 +1,4 @@
-# Source of notebook 00: install check, notation, a first mixture, one responsibility by hand, EM step by step.
+# Source of notebook 00: install check, notation, a first mixture, one responsibility by hand, EM step by step, a map.
 
 # %% [markdown]
 # # 00 · Start here: your first mixture
@@ -11,28 +11,35 @@
 # %% [markdown]
 # **How to use a notebook.** Run a cell with <kbd>Shift</kbd>+<kbd>Enter</kbd>, from top to bottom. When you read
 # **Predict**, stop and say your answer aloud before you open it: a wrong guess teaches more than a right one read.
-# Exercises check themselves, as often as you like, and nobody else sees your answers.
+#
+# Exercises check themselves, as often as you like. What you have done is kept on this computer, and nothing is sent
+# anywhere; `progress` at the end shows it. No cell needs your answer: stuck is no reason to stop.
+#
+# **Before you begin**, if you have ten minutes: [ten questions](concept_inventory.ipynb). After the course they show
+# what has changed.
 #
 # [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
 
 # %% [markdown]
 # | Section | Minutes | 15-minute path | 50-minute path | 90-minute path |
 # |---|---|:-:|:-:|:-:|
-# | 1 Warm-up | 5 | | ● | ● |
+# | 1 Warm-up | 3 | | ● | ● |
 # | 2 Is everything here? | 1 | ● | ● | ● |
-# | 3 A mixture in sixty seconds | 8 | ● | ● | ● |
+# | 3 A mixture in sixty seconds | 7 | ● | ● | ● |
 # | 4 Words and symbols | 4 | ● | ● | ● |
-# | 5 By hand: one eruption | 16 | | ● | ● without hints |
-# | 6 All 272 at once | 6 | | ● | ● |
-# | 7 Watch it learn | 8 | | ● | ● and ★ |
-# | 8 Look back | 2 | ● | ● | ● quiz with a neighbour |
+# | 5 By hand: one eruption | 13 | | ● | ● without hints |
+# | 6 All 272 at once | 7 | | ● | ● |
+# | 7 Watch it learn | 12 | | ● | ● and ★ (25 minutes) |
+# | 8 Look back | 3 | ● | ● | ● quiz with a neighbour |
+#
+# Skipping a section? Run its cells all the same (*Run All Above Selected Cell*): later ones use them.
 
 # %% [markdown]
 # **By the end you can**
 #
 # 1. fit a mixture to a table and read its weights and means,
 # 2. work out a *responsibility* by hand, and with the library,
-# 3. say what the two steps of EM do, and what never happens while it runs.
+# 3. say what the two steps of EM do, work out half of one by hand, and know what never happens while it runs.
 #
 # **You need** the mean, the standard deviation, the bell curve, and a little NumPy. No calculus.
 
@@ -46,8 +53,8 @@
 #
 # <details><summary>Open</summary>
 #
-# Not necessarily. With two kinds of eruption the mean falls into the valley between them, where little happens. You
-# will see it in section 3.
+# Not necessarily, and here it is not: 19 of 272 waits are within two minutes of 71, but 58 within two minutes of 80.
+# With two kinds of eruption the mean falls between them. You will see it in section 3.
 #
 # </details>
 
@@ -279,7 +286,8 @@ by_hand = GaussianMixture.from_parameters(pi, means[:, None], sds**2, "spherical
 plot.soft_assignments(by_hand, wait[:, None], feature_names=["wait"], units=["min"])
 
 # %% [markdown]
-# The two bells overlap between 60 and 75 minutes. A hard label would hide that; the responsibilities say it.
+# Below the axis each wait is a tick in its mixed colour. The two bells overlap between 60 and 75 minutes. A hard label
+# would hide that; the responsibilities say it.
 
 # %% [markdown]
 # ### Exercise 00.3 · How many are in doubt?
@@ -307,6 +315,20 @@ check("00.3", n_doubtful)
 # </details>
 
 # %% [markdown]
+# ### Exercise 00.4 · How many rows does each answer for?
+#
+# We cut the table into 97 and 175. What says `gamma`? Return both $N_k = \sum_n \gamma_{nk}$ as an array.
+
+# %% exercise="00.4"
+rows_of_each = ...  # an array of two numbers
+### BEGIN SOLUTION
+rows_of_each = gamma.sum(axis=0)
+### END SOLUTION
+
+# %% check="00.4"
+check("00.4", rows_of_each)
+
+# %% [markdown]
 # ## 7 · Watch it learn
 #
 # How did `fit` find the clouds without our cut at 3 minutes? It began somewhere and went round in two steps, the
@@ -316,7 +338,43 @@ check("00.3", n_doubtful)
 # - **M-step** (maximisation): with the shares as they are, recompute each $\pi_k$, $\mu_k$, $\Sigma_k$ from its rows.
 
 # %% [markdown]
-# We start it badly on purpose: both components as wide as the whole table, in the two corners where there is nothing.
+# You have written the E-step: it was 00.2. The M-step needs no new idea. Where a group has a count, a component has
+# $N_k$; where a group has a mean, it has a *weighted* mean [1, eq. 9.24 and 9.26]:
+#
+# $$\pi_k = \frac{N_k}{N}, \qquad \mu_k = \frac{1}{N_k} \sum_{n=1}^{N} \gamma_{nk}\, x_n.$$
+
+# %% [markdown]
+# ### Exercise 00.5 · The means of an M-step
+#
+# Return the new $\mu_k$ of all components. `gamma` is $N \times K$, `x` holds the $N$ waits.
+
+
+# %% exercise="00.5"
+def new_means(gamma, x):
+    result = ...  # K numbers
+    ### BEGIN SOLUTION
+    result = gamma.T @ x / gamma.sum(axis=0)
+    ### END SOLUTION
+    return result
+
+
+# %% check="00.5"
+check("00.5", new_means)
+
+# %% [markdown]
+# With our 272 waits:
+
+# %%
+n_k = gamma.sum(axis=0)
+print("weights:", (n_k / len(wait)).round(3), " means:", (gamma.T @ wait / n_k).round(1))
+
+# %% [markdown]
+# Hardly different from what we began with, 0.357 and 0.643, 54.5 and 80.0: our cut was good. From a bad start there is
+# more to see.
+
+# %% [markdown]
+# Both measurements again, and a bad start on purpose: both components as wide as the whole table, in the two corners
+# where there is nothing.
 
 # %%
 from mixturelab.plot.widgets import EMStepper
@@ -335,8 +393,8 @@ stepper = EMStepper(start, geyser, 16, moments=(0, 1, 2, 10, 16, 32))
 stepper
 
 # %% [markdown]
-# Press **forward**, or click the slider and use the arrow keys. Stop at iteration 5: the curve has been flat for four
-# iterations. Has EM converged?
+# Press **forward**, or click the slider and use the arrow keys. Stop at iteration 5: the curve has been nearly flat for
+# four iterations. Has EM converged?
 #
 # <details><summary>Open</summary>
 #
@@ -349,7 +407,7 @@ stepper
 
 # %% [markdown]
 # Numbers for what you saw. The log-likelihood says how well the mixture explains the rows, and in EM it never falls.
-# Notebook 02 proves it.
+# Notebook [02](02_em_derivation.ipynb) proves it.
 
 # %%
 levels = np.array([state.log_likelihood for state in stepper.states if state.phase != "E"])
@@ -357,8 +415,7 @@ print("after iterations 1, 5, 8 and 16:", levels[[1, 5, 8, 16]].round(2).tolist(
 print("it never fell:", bool((np.diff(levels) >= 0).all()))
 
 # %% [markdown]
-# ★ For those with 90 minutes: EM in two lines. `init_params=shares` with no iterations is a single M-step. Change the
-# start and run it again. Do you always arrive at the same place?
+# ★ For those with 90 minutes: EM in two lines. `init_params=shares` with no iterations is a single M-step.
 
 # %%
 model = start
@@ -368,12 +425,65 @@ for _ in range(30):
 print(model.means_.round(1).tolist())
 
 # %% [markdown]
+# **Predict.** From another start, will it arrive at the same place? And from one with two *equal* components?
+#
+# <details><summary>Open</summary>
+#
+# On this table nearly always, up to the numbers of the components. Other tables have several such places
+# ([02](02_em_derivation.ipynb)). Two equal components share every row in halves, get the same mean again, and never part.
+#
+# </details>
+
+# %% [markdown]
+# ### Exercise 00.6 · One whole iteration
+#
+# ★ Allow yourself 20 minutes. In one dimension, without the library: an E-step, then an M-step, with
+# $\sigma_k^2 = \frac{1}{N_k} \sum_n \gamma_{nk} (x_n - \mu_k)^2$ about the *new* means.
+
+
+# %% exercise="00.6"
+def em_step(x, weights, means, sds):
+    result = ...  # np.array([new weights, new means, new standard deviations])
+    ### BEGIN SOLUTION
+    joint = weights * normal_density(x[:, None], means, sds)
+    gamma = joint / joint.sum(axis=1, keepdims=True)
+    n = gamma.sum(axis=0)
+    centres = gamma.T @ x / n
+    variances = (gamma * (x[:, None] - centres) ** 2).sum(axis=0) / n
+    result = np.array([n / len(x), centres, np.sqrt(variances)])
+    ### END SOLUTION
+    return result
+
+
+# %% check="00.6"
+check("00.6", em_step)
+
+# %% [markdown]
 # ## 8 · Look back
 #
 # - A mixture is a weighted sum of bells: $p(x) = \sum_k \pi_k \, \mathcal{N}(x \mid \mu_k, \Sigma_k)$.
 # - A responsibility $\gamma_{nk}$ is one component's share of $p(x_n)$. The shares of a row sum to 1.
 # - EM takes turns: share out the rows (E), then refit the components (M). The log-likelihood never falls.
 # - Doubt is a result. A second measurement took it from 13 rows to one.
+
+# %% [markdown]
+# ### Exercise 00.7 · Read a responsibility
+#
+# A row has γ = (0.80, 0.20). What does the 0.80 say?
+#
+# - **a**: the row lies within the ellipse that holds 80 % of component 0
+# - **b**: the eruption was a blend: 80 % short, 20 % long
+# - **c**: if the mixture is right, 80 of 100 rows like this one come from component 0
+# - **d**: 80 % of all eruptions are short
+
+# %% exercise="00.7"
+answer = ...  # "a", "b", "c" or "d"
+### BEGIN SOLUTION
+answer = "c"
+### END SOLUTION
+
+# %% check="00.7"
+check("00.7", answer)
 
 # %%
 progress("00")
@@ -415,6 +525,19 @@ progress("00")
 #    *Journal of the Royal Statistical Society B* 39, 1-38. Where EM got its name.
 # 4. A. Azzalini and A. W. Bowman (1990), A look at some data on the Old Faithful geyser, *Applied Statistics* 39,
 #    357-365. The data.
+
+# %% [markdown]
+# **Where it goes from here**
 #
-# **Next:** [01, responsibilities](01_responsibilities.ipynb). What happens to this formula when the numbers get too
-# small for the computer? Before you go on, ten questions for [before and after](concept_inventory.ipynb) the course.
+# | Notebook | The question |
+# |---|---|
+# | [01 Responsibilities](01_responsibilities.ipynb) | What happens to the formula when its numbers get too small for the computer? |
+# | [02 Why EM climbs](02_em_derivation.ipynb) | Why does it never fall, and where does it end? |
+# | [03 Covariance families](03_covariance_families.ipynb) | Which form may a component have, and what does it cost? |
+# | [04 Model selection](04_model_selection.ipynb) | How many components, and who decides? |
+# | [05 Soft assignments](05_soft_assignments.ipynb) | What is doubt good for, and is 90 % nine in ten? |
+# | [07 Mixtures in motion](07_mixtures_in_motion.ipynb) | What if the rows keep coming? |
+# | [08 SimCLR live](08_simclr_live.ipynb) | What does a mixture see in a network that is learning? |
+# | [10 Your own table](10_your_own_table.ipynb) | And with your data? |
+#
+# 01 to 05 build on each other. 07 needs 01 and 02; 10 needs 04 and 05.

@@ -13,13 +13,13 @@
 # | Section | Minutes | 15-minute path | 50-minute path | 90-minute path |
 # |---|---|:-:|:-:|:-:|
 # | 1 Warm-up | 4 | | ● | ● |
-# | 2 From histogram to density | 5 | | ● | ● |
+# | 2 From histogram to density | 4 | | ● | ● |
 # | 3 From density to mixture | 6 | | ● | ● and ★ |
-# | 4 Which bell was it? | 9 | ● | ● | ● without hints |
+# | 4 Which bell was it? | 8 | ● | ● | ● without hints |
 # | 5 When numbers vanish | 9 | | ● | ● |
 # | 6 More than one dimension | 6 | | ● | ● and ★ (20 minutes) |
 # | 7 Where γ is one half | 7 | | ● | ● and ★ |
-# | 8 What a responsibility is not | 3 | ● | ● | ● |
+# | 8 What a responsibility is not | 5 | ● | ● | ● |
 # | 9 Look back | 1 | ● | ● | ● quiz with a neighbour |
 
 # %% [markdown]
@@ -34,9 +34,9 @@
 # **You need** notebook [00](00_start_here.ipynb). For section 6, what a covariance matrix is.
 
 # %% [markdown]
-# Whatever your path, run the next cells first. They hold what notebook 00 read off the geyser's waits, the short and
-# the long kind, and its bell curve. Skipping a section? Run its cells all the same (*Run All Above Selected Cell*):
-# later ones use them.
+# Whatever your path, run the next cells first. They hold what notebook 00 read off the geyser's waits, for the short
+# and the long kind, and the formula of the bell curve. Skipping a section? Run its cells all the same (*Run All Above
+# Selected Cell*): later ones use them. Exercises with ★ are for the 90-minute path.
 
 # %%
 import math
@@ -145,12 +145,12 @@ tables = {"wait (min)": (wait, [1, 6, 20]), "velocity (1000 km/s)": (galaxies, [
 densities.bin_widths(tables)
 
 # %% [markdown]
-# Sixteen, two or one? Nine, four or two? The rows are the same: the width of a bin is *our* choice. And a histogram has
-# no opinion about what lies between two rows.
+# Sixteen, two or one? Nine, four or two? The rows are the same: the width of a bin is *our* choice, and so is where
+# the first one begins. And at each edge the density jumps, for no reason in the rows.
 
 # %% [markdown]
-# A bell curve has one: two numbers, no edges, a value everywhere. What we pay is an assumption about the shape. One bell
-# has one peak; the geyser has two.
+# A bell curve has two numbers, no bins and no jumps. What we pay is an assumption about the shape. One bell has one
+# peak; the geyser has two.
 
 # %% [markdown]
 # ## 3 · From density to mixture
@@ -186,7 +186,7 @@ print(f"area: {np.trapezoid(mixture_density(x), x):.3f}")
 densities.three_readings(wait, pi, means, sds, label="wait (min)", width=4)
 
 # %% [markdown]
-# In the valley, at 71 minutes, where hardly a wait is seen. Averaging two *numbers* gives a number in between; averaging
+# In the valley, at 71 minutes, where waits are few. Averaging two *numbers* gives a number in between; averaging
 # two *densities* gives a curve with both humps.
 #
 # | | one row is | humps |
@@ -396,6 +396,7 @@ density_extremes.vanishing_product(log_p)
 
 # %% [markdown]
 # float64 moves the cliff from row 28 to row 197. The sum of logs has no cliff. **Never leave the logs** before you must.
+# (*Nats* are the unit of natural logs: one nat is a factor of $e$.)
 
 # %% [markdown]
 # **Predict.** Would it help to measure ink from 0 to 1 instead of 0 to 16?
@@ -491,8 +492,8 @@ print("as the library has it:", np.allclose(a, image_log_joint(X, 4.0), atol=1e-
 # \exp\Big(-\tfrac12 \underbrace{(x - \mu)^\top \Sigma^{-1} (x - \mu)}_{\Delta^2}\Big).$$
 
 # %% [markdown]
-# $\Delta$ is the **Mahalanobis distance**: how many standard deviations away, *in that direction*. In one dimension it
-# is $|x - \mu|/\sigma$.
+# $\Delta$ is the **Mahalanobis distance**. Its unit is the radius of the one-σ ellipse *in that direction*: on that
+# ellipse $\Delta = 1$. In one dimension it is $|x - \mu|/\sigma$.
 
 # %%
 crabs = load_dataset("crabs").frame[["frontal_lobe", "rear_width"]].to_numpy()
@@ -518,6 +519,8 @@ density_extremes.whitening(crabs, {"A": A, "B": B}, labels=sizes)
 # $L\,y = x - \mu$ for $y$. Then
 #
 # $$y^\top y = (x - \mu)^\top L^{-\top} L^{-1} (x - \mu) = (x - \mu)^\top \Sigma^{-1} (x - \mu) = \Delta^2.$$
+#
+# (`np.linalg.solve` will do here. `scipy.linalg.solve_triangular` saves work: it knows that half of $L$ is zero.)
 
 # %%
 L = np.linalg.cholesky(covariance)
@@ -652,7 +655,7 @@ print("borders (min):", np.roots(parabola).round(1))
 
 # %% [markdown]
 # In the plane there is more to see. Below, the geyser's two kinds with both measurements. Component 1 stands still;
-# component 0 is yours to move, to weight and to stretch.
+# component 0 is yours to move, to weight (1 gets what is left) and to stretch.
 
 # %%
 from mixturelab.plot.density_widgets import BorderExplorer
@@ -684,8 +687,9 @@ explorer
 # 3. Yes: put 0 onto 1, make it narrower and give it little weight. The wider one can never lose everywhere; far out it
 #    wins.
 #
-# *One way* gives a parabola: only one direction differs. *Turned* gives a hyperbola: each is the wider one in
-# some direction (the second branch may lie outside the picture).
+# *One way* gives a parabola: only one direction differs. *Turned* at ×1 gives a hyperbola: each is the wider one in
+# some direction (the second branch may lie outside the picture). Turned at ×0.6 or ×1.5 one is wider in *every*
+# direction again: an ellipse.
 #
 # </details>
 
@@ -727,7 +731,7 @@ density_extremes.certain_far_away(galaxies, weights, centres, widths, **settings
 # %% [markdown]
 # Nor is a share of 1 a promise to be right. We do not know how far pixels stray; σ = 4 was a guess.
 #
-# **Predict.** With σ = 2, 4 or 8 the largest share goes to the same digits. What changes?
+# **Predict.** With σ = 2, 4 or 8 nearly every image's largest share goes to the same digit. What changes?
 
 # %%
 for sd in (2.0, 4.0, 8.0):
@@ -745,8 +749,8 @@ gamma = shares(image_log_joint(digits.data[rows], 4.0))
 density_extremes.image_shares(digits.data[rows], gamma, label[rows])
 
 # %% [markdown]
-# Three honest doubts, and two digits given away with a share of 1.00. The shares are right *for this model*; the model is
-# not right for these. How to test that is the subject of notebook [05](05_soft_assignments.ipynb).
+# Three honest doubts, and two wrong digits with a share of 1.00. The shares are right *for this model*; the model is not
+# right for these images. How to test that is the subject of notebook [05](05_soft_assignments.ipynb).
 
 # %% [markdown]
 # ### Exercise 01.7 · Read a responsibility

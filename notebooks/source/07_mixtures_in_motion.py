@@ -7,6 +7,9 @@
 # What must you remember of a row that is gone? For how long?
 
 # %% [markdown]
+# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
+
+# %% [markdown]
 # | Section | Minutes | 15-minute path | 50-minute path | 90-minute path |
 # |---|---|:-:|:-:|:-:|
 # | 1 Warm-up | 4 | | ● | ● |
@@ -27,9 +30,7 @@
 # 3. choose how long to remember,
 # 4. watch a real stream with `MixtureStats`, and know what each curve does not tell.
 #
-# **You need** responsibilities (01), the M-step (02), and variance. Old Faithful and the digits come along.
-#
-# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
+# **You need** responsibilities ([01](01_responsibilities.ipynb)), the M-step ([02](02_em_derivation.ipynb)), and variance.
 
 # %% [markdown]
 # Whatever your path, run this cell first.
@@ -52,6 +53,7 @@ from mixturelab.exercises import check, progress
 # | $g$ | decay: what is kept of the old from one batch to the next | `ema_decay` |
 # | $w_t$ | what batch $t$ counts in the end | `weights[t]` |
 # | $B$ | covariance between components, $\sum_k \pi_k (\mu_k - \bar\mu)(\mu_k - \bar\mu)^\top$ | `stats.B` |
+# | $\bar\mu$ | mean of the whole mixture, $\sum_k \pi_k \mu_k$; over batches, $\sum_t w_t \, \mu_t$ | `S1` in section 3 |
 
 # %% [markdown]
 # ## 1 · Warm-up
@@ -84,8 +86,8 @@ from mixturelab.exercises import check, progress
 #
 # <details><summary>Open</summary>
 #
-# 2.75: the larger class counts more. And no: the variance of all is larger, because the two classes lie apart. That
-# little "because" costs a factor of five in section 3.
+# 2.75: the larger class counts more. And no: the variance of all is larger than their average weighted by size, because
+# the two classes lie apart. Who forgets this "because" is wrong by a factor of five in section 3.
 #
 # </details>
 
@@ -155,7 +157,7 @@ total = sum(others, start=first)
 print("means:", (total.first / total.mass[:, None]).numpy().round(2).tolist())
 
 # %% [markdown]
-# What adds over chunks adds over files, machines and time. Notebook 09 fits a file larger than memory like this.
+# What adds over chunks adds over files, machines and time: a file larger than memory is fitted like this.
 
 # %% [markdown]
 # ### Exercise 07.1 · Add first, divide last
@@ -191,8 +193,8 @@ weights = g ** np.arange(99, -1, -1)
 weights = weights / weights.sum()
 
 # %% [markdown]
-# Two ways to a variance. **Folding statistics:** add up the weighted sums, divide at the end. **Averaging parameters:**
-# take each batch's own variance, and average those.
+# There are two ways to a variance. **Folding statistics:** add up the weighted sums, divide at the end. **Averaging
+# parameters:** take each batch's own variance, and average those.
 
 # %% [markdown]
 # **Predict.** Every single batch has a variance of about 1. What will the two ways say? Are they equal, nearly equal,
@@ -206,7 +208,7 @@ print(f"statistics folded:   {exact:.2f}")
 print(f"parameters averaged: {averaged:.2f}")
 
 # %% [markdown]
-# 5.01 against 1.02. Same rows, same weights. Look at both as descriptions of the same rows:
+# 5.01 against 1.02, from the same rows with the same weights. Look at both as descriptions of these rows:
 
 # %%
 plot.fading_rows(batches, decay=g)
@@ -217,8 +219,8 @@ plot.fading_rows(batches, decay=g)
 # <details><summary>Open</summary>
 #
 # It has, about where it is *now*. The mean that goes with it in our mixture is the weighted one, and that lags
-# behind. About *that* mean the rows spread by 5.01. A pair (mean, variance) has to describe one and the same set of
-# rows; (18.9, 1.02) describes none.
+# behind. About *that* mean the variance of the rows is 5.01. A pair (mean, variance) has to describe one and the same
+# set of rows; (18.9, 1.02) describes none.
 #
 # </details>
 
@@ -523,7 +525,7 @@ for batch in stream_digits():
 
 # %% [markdown]
 # Two calls a batch: `update` folds the rows in, each at its nearest mean; `log_step` notes what there is to say. The
-# memory is twenty batches, $g = 0.95$.
+# memory is an EMA with $g = 0.95$: each batch counts 0.95 times as much as the next, about twenty in all.
 
 # %%
 for name in ("pi", "mu", "Sigma", "B", "R"):
@@ -635,7 +637,7 @@ words = "Two clouds with their ten means. Healthy: round, with means all over it
 plot.describe(picture, words + "Flat: a thin band, the means side by side along it.")
 
 # %% [markdown]
-# The flat one! Its components stand in line and share out one direction so well that `trace_B` rises by 80 %.
+# The flat one! Its components stand in line and share out one direction so well that its `trace_B` is 80 % larger.
 
 # %% [markdown]
 # That nearly all of it lies along one direction, other numbers tell: the ratio `opnorm_B/trace_B`, and the *effective
@@ -679,8 +681,8 @@ answer = "c"
 check("07.6", answer)
 
 # %% [markdown]
-# Nobody flattened this cloud but us. In notebook 08 a network does such things to itself while it trains, and not every
-# curve shows it.
+# Nobody flattened this cloud but us. In [08](08_simclr_live.ipynb) a network does such things to itself while it trains,
+# and not every curve shows it.
 
 # %% [markdown]
 # ## 9 · Look back
@@ -744,4 +746,4 @@ progress("07")
 # 6. E. Alpaydin and C. Kaynak (1998), *Optical recognition of handwritten digits*, UCI Machine Learning Repository. The
 #    data.
 #
-# **Next:** 08, SimCLR live. A network trains, its mixture is watched, and we break it on purpose.
+# **Next:** [08, SimCLR live](08_simclr_live.ipynb). A network trains, its mixture is watched, and we break it on purpose.

@@ -8,6 +8,9 @@
 # Then we break it, three times. Each time one number looks better than ever. Which one would have told you?
 
 # %% [markdown]
+# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
+
+# %% [markdown]
 # | Section | Minutes | 15-minute path | 50-minute path | 90-minute path |
 # |---|---|:-:|:-:|:-:|
 # | 1 Warm-up | 4 | | ● | ● |
@@ -28,9 +31,7 @@
 # 3. say which number shows which collapse, and which never does,
 # 4. put `MixtureStats` into a training loop of your own.
 #
-# **You need** notebook 07, and to have seen a neural network train. No GPU: one core does.
-#
-# [Glossary and notation](reference/glossary.md) · [Bibliography](reference/bibliography.md)
+# **You need** [07](07_mixtures_in_motion.ipynb), and to have seen a neural network train. No GPU: one core does.
 
 # %% [markdown]
 # Whatever your path, run this cell first.
@@ -53,7 +54,7 @@ torch.set_num_threads(1)  # so small a network is fastest on one core
 #
 # | Symbol | Say | In code |
 # |---|---|---|
-# | $h$, $z$ | what the encoder makes of an image, and what the loss sees of it (length 1) | `h, z = net(images)` |
+# | $h$, $z$ | vectors: what the encoder makes of an image, and what the loss sees of it, of length 1 (not the hidden $z_n$ of 01) | `h, z = net(images)` |
 # | $s_{ij}$ | cosine of rows $i$ and $j$: $z_i^\top z_j$ | `z @ z.T` |
 # | $\tau$ | temperature | `temperature` |
 # | $W$, $T$ | covariance within components, $\sum_k \pi_k \Sigma_k$, and total, $T = B + W$ | `trace_W` |
@@ -62,14 +63,14 @@ torch.set_num_threads(1)  # so small a network is fastest on one core
 # %% [markdown]
 # ## 1 · Warm-up
 #
-# Three questions on notebook 07. Answer first, then open.
+# Three questions on [07](07_mixtures_in_motion.ipynb). Answer first, then open.
 
 # %% [markdown]
 # **a.** An EMA with $g = 0.95$ has seen 200 batches. How many of them does it remember, roughly?
 #
 # <details><summary>Open</summary>
 #
-# Twenty, $1/(1-g)$. So what it says is about nineteen batches late. Keep that in mind for section 6.
+# Twenty, $1/(1-g)$. What it says of something that moves is about nineteen batches late. Keep that in mind for section 6.
 #
 # </details>
 
@@ -175,8 +176,8 @@ def positives(n):
 check("08.1", positives)
 
 # %% [markdown]
-# Now row 0. It may choose among the three others, and chooses the more similar ones more often. The temperature says
-# how much more:
+# Now row 0. It may choose among the three others, and chooses the more similar ones more often. The temperature $\tau$
+# says how much more often; $p_{0k}$ is the probability that it chooses row $k$:
 #
 # $$p_{0k} = \frac{\exp(s_{0k} / \tau)}{\sum_{l \ne 0} \exp(s_{0l} / \tau)}$$
 
@@ -187,7 +188,7 @@ for tau in (0.1, 0.5, 50.0):
     print(f"τ = {tau:4.1f}:", (weight / weight.sum()).round(3))
 
 # %% [markdown]
-# **Predict.** Row 2 is the right answer, and row 1 is nearer than row 3. What does the loss care about at $\tau = 0.5$, and
+# **Predict.** Row 2 is the right answer, and of the wrong ones row 1 is nearer than row 3. What does the loss care about at $\tau = 0.5$, and
 # what at $\tau = 50$?
 #
 # <details><summary>Open</summary>
@@ -198,7 +199,8 @@ for tau in (0.1, 0.5, 50.0):
 # </details>
 
 # %% [markdown]
-# The loss of a row is $-\log$ of the probability that it finds its positive $j$ [1, eq. 1]:
+# The loss of a row is $-\log$ of the probability that it chooses its positive $j$ [1, eq. 1]. (This $\ell_i$ is a loss,
+# low when all is well, and not the log-likelihood.)
 #
 # $$\ell_i = -\log \frac{\exp(s_{ij} / \tau)}{\sum_{k \ne i} \exp(s_{ik} / \tau)}$$
 #
@@ -410,6 +412,11 @@ print("opnorm_B / trace_B below 0.4:", now["opnorm_B"] / now["trace_B"] < 0.4)
 # %% [markdown]
 # ## 6 · Break it on purpose
 #
+# Five numbers watch: the weights π; the *spread* of a batch, the mean squared distance from its mean; `trace_B`, or its
+# share $R^2$ of the whole; `opnorm_B / trace_B`, the part along the widest direction; the *effective rank*, how many
+# directions are in use.
+
+# %% [markdown]
 # ### Without negatives
 #
 # Step 150. Somebody "simplifies" the loss to *agree with your other view* and drops the denominator: no row has to be
@@ -427,7 +434,7 @@ print("the same to the last bit up to step 149:", kept.losses[:150] == broken.lo
 print("best possible loss: -1;  reached less than -0.97:", broken.losses[-1] < -0.97)
 
 # %% [markdown]
-# A wonderful curve: the loss has never been lower. But the spread falls from 1 to 0.1 within thirty steps: all images go
+# A wonderful curve: the loss has never been lower. But the spread of a batch falls from 1 to 0.1 within thirty steps: all images go
 # to one point. The alarm looks at the spread of each batch, and waits a little before it cries.
 
 # %% [markdown]
@@ -483,10 +490,12 @@ print("effective rank below 3:             ", hot["effective_rank"] < 3)
 
 # %% [markdown]
 # By `trace_B` and $R^2$ this is the *better* network: tight components, far apart. (By $\mathrm{tr} W / \mathrm{tr} B$, too, a
-# simple measure of *neural collapse*.) In two directions out of 32. Only the numbers that count directions object.
+# simple measure of *neural collapse*.) But all of it lies in two directions out of 32, and only the numbers that count
+# directions object.
 
 # %% [markdown]
-# Why? For a large $\tau$ the exponentials are straight lines, and the loss becomes
+# Why? With $n$ images a batch has $2n$ rows. For a large $\tau$ the exponentials are nearly straight lines, and the loss
+# of row $i$ with positive $j$ becomes
 #
 # $$\ell_i \approx \log(2n - 1) + \frac{1}{\tau}\left(\frac{1}{2n-1}\sum_{k \ne i} s_{ik} - s_{ij}\right).$$
 #
@@ -513,7 +522,7 @@ print("effective rank above 25 of 32: ", alone["effective_rank"] > 25)
 print("R² below 0.25:                 ", alone["r_squared"] < 0.25)
 
 # %% [markdown]
-# Low loss, all directions in use, no alarm; and it is the worst of the four, as section 7 will show. Every image keeps
+# Low loss, all directions in use, no alarm; and yet it is the worst of the four, as section 7 will show. Every image keeps
 # away from every other, its own kind included. Only $R^2$ tells: the components explain next to nothing.
 
 # %% [markdown]
@@ -658,7 +667,7 @@ print("   healthy: under 5 %:     ", confused(kept) < 0.05)
 print("   no negatives: over half:", confused(broken) > 0.5)
 
 # %% [markdown]
-# Here it was nine in ten. Whoever says "the same digit if the cosine is above 0.9" now says so of almost everything.
+# With us it was nine in ten. Whoever says "the same digit if the cosine is above 0.9" now says so of almost everything.
 
 # %% [markdown]
 # And the mixture that was kept along the way, at no cost: how do its components compare with the digits?
@@ -809,4 +818,5 @@ progress("08")
 # 5. Q. Garrido, R. Balestriero, L. Najman and Y. LeCun (2023), RankMe: assessing the downstream performance of
 #    pretrained self-supervised representations by their rank, *ICML*.
 #
-# **Next:** 09, at scale. The same sums, on a file larger than memory and on several machines.
+# **Next:** [10, your own table](10_your_own_table.ipynb). You have seen ours; now take one that you want to know
+# something about.

@@ -12,8 +12,8 @@
 
 # %% [markdown]
 # **How this page works.** It runs as it is, with penguins as a stand-in. Run it once, read along, and then go through it
-# again with your table: lines that you change end with `# yours`. After each step, write a sentence or two where it
-# says *Write down*; together they are your report.
+# again with your table: lines that you change are marked `# yours`. Our remarks are about penguins; what your table
+# shows may differ. Where it says *Write down*, write a sentence or two; together they are your report.
 
 # %% [markdown]
 # | Step | Minutes | In the end you have |
@@ -43,6 +43,7 @@ from sklearn.metrics import adjusted_rand_score
 from mixturelab import GaussianMixture, plot, select
 from mixturelab.exercises.own_table import check_report, check_search, check_table
 from mixturelab.plot.own_table import pairs, stability, surprise
+from mixturelab.plot.own_table_widgets import TableExplorer
 
 # %% [markdown]
 # ## 1 · The question
@@ -61,21 +62,23 @@ from mixturelab.plot.own_table import pairs, stability, surprise
 
 # %%
 project = next(p for p in Path.cwd().parents if (p / "data" / "penguins.csv").is_file())
-path = project / "data" / "penguins.csv"  # yours: path = "my_table.csv"
+path = project / "data" / "penguins.csv"  # yours: "my_table.csv", if it lies beside this notebook
 table = pd.read_csv(path)
 table.head(4)
 
 # %% [markdown]
 # Which columns describe a row, and which only name it? Names, places, dates and numbers of rows are no measurements.
-# Keep them aside: they come back in step 9.
+# Keep them aside: they come back when single rows are looked at, and in step 9.
 
 # %%
 features = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]  # yours
+aside = ["species", "island", "sex", "year"]  # yours; [] if there are none
 measured = table[features]
 check_table(measured)
 
 # %% [markdown]
-# Two things to do, and the list says which. It looks at properties only: nobody knows the right answers for your table.
+# Two things to do, and the list says which; step 3 does them. It looks at properties only: nobody knows the right
+# answers for your table.
 
 # %% [markdown]
 # ## 2 · Look
@@ -84,9 +87,8 @@ check_table(measured)
 
 # %%
 seen = pairs(measured.dropna())
-plot.describe(
-    seen, "Bill depth against flipper length falls into two clouds; bill length splits the upper one."
-)
+words = "Bill depth against flipper length falls into two clouds; bill length splits the upper one."  # yours
+plot.describe(seen, words)
 
 # %% [markdown]
 # **Predict,** from the picture alone: how many groups? Are they round, or all tilted alike? Which two features show
@@ -129,7 +131,7 @@ except ValueError as problem:
 # %%
 complete = measured.dropna()
 print(f"{len(measured) - len(complete)} of {len(measured)} rows are left out")
-table[measured.isna().any(axis=1)][["species", "island", "year"]]
+table[measured.isna().any(axis=1)][aside]
 
 # %% [markdown]
 # Two birds that were never measured, of two species: nothing to worry about. With a fifth of the rows missing it would
@@ -139,22 +141,22 @@ table[measured.isna().any(axis=1)][["species", "island", "year"]]
 # Now the scale. Grams spread 406 times as widely as bill depth in millimetres. Does a mixture mind?
 #
 # **Predict.** A *spherical* and a *full* mixture, K = 3, each in the units given and with each column brought to standard
-# deviation 1. Which of the two changes its groups?
+# deviation 1. Which of the two changes its groups? (Adjusted Rand index: 1 means equal groups, 0 no more than chance.)
 
 # %%
 scaled = (complete - complete.mean()) / complete.std()  # yours: or leave as it is, and say why
-species = table.loc[complete.index, "species"]
 for family in ("spherical", "full"):
-    for units, rows in (("as given", complete), ("scaled", scaled)):
-        labels = GaussianMixture(3, covariance_type=family, n_init=10, random_state=0).fit_predict(rows)
-        print(f"{family:9} {units:8}: agreement with the species {adjusted_rand_score(species, labels):.2f}")
+    model = GaussianMixture(3, covariance_type=family, n_init=10, random_state=0)
+    given, brought = model.fit_predict(complete), model.fit_predict(scaled)
+    print(f"{family:9} as given and scaled agree by {adjusted_rand_score(given, brought):.2f}")
 
 # %% [markdown]
 # <details><summary>Open</summary>
 #
-# The spherical one: a ball in grams and millimetres sees nothing but grams. The full one adapts, and so do *diag* and
-# *tied*. But their *starts* do not: they are made by k-means, which is spherical. So scale in any case, unless all
-# columns share one unit and their spreads mean something (five lengths of one crab, say).
+# The spherical one: a ball in grams and millimetres sees little but grams. The full one adapts, and so do the
+# likelihoods of *diag* and *tied*. Their *starts* do not: k-means makes them, and it is spherical. (Try `"diag"`: 0.45.
+# The hills are the same; ten starts in grams and ten scaled ones end on different ones.) So scale, that each column
+# has its say in the starts, and take many. The exception: columns of one unit whose spreads mean something.
 #
 # </details>
 
@@ -170,15 +172,15 @@ check_table(scaled)
 # EM ends where its start lets it. So take many, and see how many different ends there are.
 
 # %%
-# yours: K and family as you see them in the picture
-search = GaussianMixture(4, covariance_type="tied", n_init=20, tol=1e-6, max_iter=500, random_state=0)
+# yours: K and family as you saw them in the picture
+search = GaussianMixture(3, covariance_type="tied", n_init=20, tol=1e-6, max_iter=500, random_state=0)
 ends = np.array([model.bic(scaled) for model in search.fit_restarts(scaled)]).round(1)
 print("BIC of the different ends:", np.unique(ends).tolist())
 print("the best was reached more than once:", bool((ends == ends.min()).sum() > 1))
 
 # %% [markdown]
-# Two hills, 32 apart. One start alone might have met the lower one, and you would never have known. If your best end was
-# reached only once in twenty, take a hundred; if it still is, look at it closely in the next step.
+# Two ends, 175 apart. A single start might have met the worse one (lower is better), and you would never have known. If
+# your best end was reached only once in twenty, take a hundred; if it still is, look at it closely in the next step.
 
 # %% [markdown]
 # ## 5 · Family and K
@@ -196,14 +198,32 @@ plot.selection_curve(result)
 # *Tied* wins, as the picture promised, but with K = 4, not 3. Before believing it, ask the others.
 
 # %%
+honest = result.table[~result.table.spurious]
 for criterion in ("bic", "aic", "icl"):
-    best = result.table.loc[result.table[criterion].idxmin()]
+    best = honest.loc[honest[criterion].idxmin()]
     print(f"{criterion}: {best.covariance_type}, K = {best.n_components}, {best[criterion]:.1f}")
 print("degenerate fits in the table:", int(result.table.spurious.sum()))
 
 # %% [markdown]
 # **Three criteria, three answers.** This is the rule for real tables, not the exception. BIC and AIC ask for the density;
 # ICL asks for groups that stand apart ([04](04_model_selection.ipynb)).
+
+# %% [markdown]
+# Numbers choose, but you have to live with the groups. So look at what each choice *does* to the rows: slide K, change
+# the family, and pick the two features that are shown.
+#
+# **Predict.** From *tied*, K = 3 to K = 4: which of the three groups will be split, and in which feature?
+
+# %%
+TableExplorer(scaled, unit="standardised")
+
+# %% [markdown]
+# <details><summary>Open</summary>
+#
+# The one with the short bills, into deeper and shallower ones (bill depth *up*). The other two hardly change. The four of
+# AIC (*full*) split another group, the one with shallow bills: the same K, and not the same groups.
+#
+# </details>
 
 # %% [markdown]
 # **Degenerate fits.** None here. If your table has some, `result.table[result.table.spurious]` says why: a component
@@ -235,7 +255,8 @@ three, four = candidate("tied", 3), candidate("tied", 4)  # yours: the candidate
 
 # %% [markdown]
 # Describe each group in the units of your field, not in standard deviations. The same responsibilities and one M-step on
-# the rows as they were measured give the same mixture in millimetres and grams.
+# the rows as they were measured give the same mixture in millimetres and grams. (With *spherical*, the same means only: a
+# ball in standard deviations is none in grams. Draw it scaled.)
 
 
 # %%
@@ -284,7 +305,8 @@ for model in (three, four):
 surprise(three, scaled)
 
 # %%
-table.loc[scaled.index[np.argsort(three.score_samples(scaled))[:3]], ["species", "sex", *features]]
+lowest = scaled.index[np.argsort(three.score_samples(scaled))[:3]]
+table.loc[lowest, [*aside, *features]]
 
 # %% [markdown]
 # Row 293 is sure of its component (responsibility 1.00) and like no other row: a bill of 58.0 mm on a female with
@@ -302,17 +324,16 @@ table.loc[scaled.index[np.argsort(three.score_samples(scaled))[:3]], ["species",
 
 
 # %%
-def redrawn_fit(n_components, seed):
+def redrawn_fit(model, seed):
     rng = np.random.default_rng(seed)
     drawn = scaled.iloc[rng.integers(len(scaled), size=len(scaled))]
-    return GaussianMixture(
-        n_components, covariance_type="tied", n_init=5, max_iter=500, random_state=seed
-    ).fit(drawn)
+    settings = {"covariance_type": model.covariance_type, "n_init": 5, "max_iter": 500, "random_state": seed}
+    return GaussianMixture(model.n_components, **settings).fit(drawn)
 
 
 # %%
 def agreement(model, draws=20):
-    found = [redrawn_fit(model.n_components, seed).predict(scaled) for seed in range(draws)]
+    found = [redrawn_fit(model, seed).predict(scaled) for seed in range(draws)]
     return [adjusted_rand_score(model.predict(scaled), labels) for labels in found]
 
 
@@ -320,11 +341,11 @@ def agreement(model, draws=20):
 # **Predict.** Which of the two choices will come back more reliably?
 
 # %%
-stability({"tied, K = 3": agreement(three), "tied, K = 4": agreement(four)})
+stability({f"{m.covariance_type}, K = {m.n_components}": agreement(m) for m in (three, four)})
 
 # %% [markdown]
-# Three groups come back every time, nearly row by row. With four, the boundary between components 0 and 1 lies elsewhere
-# in each table. A stable result may still be wrong; an unstable one should not be believed in detail.
+# Three groups come back every time, nearly row by row. With four, the border between components 0 and 1 moves from table
+# to table, sometimes far. A stable result may still be wrong; an unstable one should not be believed in detail.
 
 # %% [markdown]
 # ★ More of the same kind: leave one feature out; leave the surprising rows out; scale by ranges instead of standard
@@ -333,9 +354,10 @@ stability({"tied, K = 3": agreement(three), "tied, K = 4": agreement(four)})
 # %% [markdown]
 # ## 9 · Labels, if you have any
 #
-# The mixture has not seen the species. Now it may be asked about them.
+# The mixture has not seen the species. Now it may be asked about them. (No labels? Go on to step 10.)
 
 # %%
+species = table.loc[complete.index, "species"]  # yours
 print(f"K = 3: {adjusted_rand_score(species, three.predict(scaled)):.2f}")
 print(f"K = 4: {adjusted_rand_score(species, four.predict(scaled)):.2f}")
 pd.crosstab(species, three.predict(scaled), colnames=["component"])
@@ -360,8 +382,8 @@ pd.crosstab(adelie.component, adelie.sex)
 #
 # <details><summary>What we would write</summary>
 #
-# No. The deeper bills of component 0 come more often from 2007 than from the two years after it, and more often from
-# males. Sex alone would explain larger birds; it does not explain why the year matters. Another
+# No. Component 0, with the deeper bills, holds 30 of the 49 birds of 2007 and 24 of the 101 of later years. It also
+# holds more males than females. Sex would explain larger birds, but not why the year matters, in either sex. Another
 # observer, another calliper, another season? The table cannot say. It can say that a component may be a *habit of
 # measuring* as well as a kind.
 #
@@ -402,7 +424,7 @@ check_report(report)
 # **Choice.** One shape for all components (*tied*). ICL chooses K = 3, BIC K = 4 (2497.2 against 2511.8), AIC four
 # components of free shape. We report three groups, and the fourth component as a finding of its own.
 #
-# **Groups.** Short bills (39 mm) and 3.7 kg; long flippers (217 mm), shallow bills and 5.1 kg; long bills (49 mm) and 3.7 kg.
+# **Groups.** Short bills (39 mm) and 3.7 kg; long flippers (217 mm), shallow bills and 5.1 kg; long bills (49 mm) and 3.8 kg.
 #
 # **Doubt.** Ten of 342 rows are below 0.9, all between the two lighter groups. One row (a bill of 58.0 mm) fits no
 # group and was kept; hardly anything changes without it.

@@ -25,7 +25,7 @@
 #
 # - **a** · Something went wrong: no probability is larger than 1.
 # - **b** · A lamp is four times as likely to last 2 years as to last any other time.
-# - **c** · About 4 % of the lamps fail within a hundredth of a year around it.
+# - **c** · About 4 % of the lamps fail in an interval of 0.01 years around it.
 # - **d** · About 4 % of the lamps last exactly 2 years.
 
 # %% [markdown]
@@ -74,8 +74,8 @@
 # - **d** · The species overlap, and two more components fill the gap between them.
 
 # %% [markdown]
-# **7.** Two groups overlap. You give each row wholly to its most responsible component, and take mean and variance of
-# each part. How do they compare with those of the M-step, which uses the responsibilities?
+# **7.** Two groups of equal size and spread overlap. You give each row wholly to its most responsible component, and
+# take mean and variance of each part. How do they compare with those of the M-step, which uses the responsibilities?
 #
 # - **a** · They are equal, as each row went to its likeliest component.
 # - **b** · The means lie too far apart, and the variances are too small.
@@ -105,7 +105,7 @@
 # covariance 0 with covariance 0, and so on. What is wrong with it?
 #
 # - **a** · Nothing, if both halves have equally many rows.
-# - **b** · Number 0 may be two groups, and the spread between means is lost.
+# - **b** · Number 0 may be another group there, and the spread between means is lost.
 # - **c** · The half with the higher likelihood should have counted more.
 # - **d** · Only the weights: averaged, they do not sum to 1 any more.
 

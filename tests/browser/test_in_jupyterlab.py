@@ -52,7 +52,7 @@ def test_a_wrong_and_a_right_answer_get_their_messages(open_notebook):
     assert "00.1 correct" in said.inner_text()
     assert "never negative" in said.inner_text()
     said = notebook.run_cell(verdict, 'from mixturelab.exercises import progress\nprogress("00")')
-    assert "Notebook 00: 1 of 3 exercises done" in said.inner_text()
+    assert "Notebook 00: 1 of 7 exercises done" in said.inner_text()
     assert "open 00.2 A responsibility by hand" in " ".join(said.inner_text().split())
 
 

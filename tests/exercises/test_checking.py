@@ -627,6 +627,27 @@ def test_html_escapes_what_the_learner_wrote_and_marks_code():
     assert 'role="status"' in page
 
 
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("the *larger* one", "The <em>larger</em> one"),
+        ("`a * b * c` is *not* `x`", "<code>a * b * c</code> is <em>not</em> <code>x</code>"),
+        ("2 * 3 * 4 stays, as 2*3*4 does", "2 * 3 * 4 stays, as 2*3*4 does"),
+        ("**bold** is no stress", "**bold** is no stress"),
+        ("`*args*`", "<code>*args*</code>"),
+    ],
+)
+def test_stress_is_shown_as_stress_and_code_as_it_is(text, page):
+    assert CheckResult("00.1", Outcome.WRONG, text)._repr_html_().endswith(f"<br>{page}</div>")
+
+
+def test_shapes_that_do_not_fit_get_a_word_of_advice():
+    def forgets_keepdims(x):
+        return np.ones((3, 2)) / np.ones(3) + x.sum()
+
+    assert "is `keepdims=True` or `[:, None]` missing?" in function_exercise().check(forgets_keepdims).message
+
+
 def test_html_begins_with_a_capital_but_leaves_greek_alone():
     assert "<br>Divide." in CheckResult("00.1", Outcome.WRONG, "divide.")._repr_html_()
     assert "<br>π = 1" in CheckResult("00.1", Outcome.CORRECT, "π = 1")._repr_html_()

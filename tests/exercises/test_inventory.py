@@ -217,3 +217,10 @@ def test_teacher_s_cells_are_marked_in_the_source():
     marked = [cell for cell in cells if "teacher" in cell.metadata]
     assert marked
     assert all("inventory_key" not in cell.source for cell in cells if cell not in marked)
+
+
+@pytest.mark.parametrize("odd", ["4", 4.5, -1, 11, True, [4]])
+def test_a_score_before_that_is_none_is_answered_in_words(odd):
+    result = Inventory()("after", KEY, before=odd)
+    assert result.score is None
+    assert "from 0 to 10" in result.message

@@ -179,9 +179,11 @@ def test_right_answers_written_in_other_ways_pass(name, answer):
     ("name", "answer", "message"),
     [
         ("03.1", lambda c, m: axes_by_svd(c, m)[::-1] * [1, 3], "the long half-axis comes first"),
+        ("03.1", lambda c, m: np.sqrt(2 * np.log(1 - m) * np.linalg.eigvalsh(c)), "a root of a negative"),
         ("03.2", lambda c: apart_by_logarithms(c)[1:], "are D + 1"),
         ("03.2", lambda c: apart_by_logarithms(c) * 1.1, "has to multiply to 1"),
-        ("03.3", 310, "very close"),
+        ("03.2", lambda c: np.r_[np.linalg.det(c), apart_by_logarithms(c)[1:]], "the volume is not"),
+        ("03.3", 310, "a count is exact"),
         ("03.7", lambda bic, n, f: bic + 2 * n * np.log(f), "one number is wanted"),
         ("03.6", "e", "answer with one of"),
     ],
@@ -192,9 +194,53 @@ def test_signs_of_a_mistake_are_named(name, answer, message):
     assert message in result.message
 
 
-def test_a_half_written_m_step_is_not_an_error():
-    result = check("03.5", lambda family, *rest: m_step_in_loops(family, *rest) if family == "full" else ...)
+def by_family(**change):
+    """The right M-step, but for some families: what comes back is worked out from the right covariances."""
+
+    def m_step(family, N_k, S1, S2):
+        right = m_step_in_loops(family, N_k, S1, S2)
+        return change[family](np.array(right), N_k) if family in change else right
+
+    return m_step
+
+
+def dots(right, mass):
+    return ...
+
+
+@pytest.mark.parametrize("nothing", [dots, lambda right, mass: None])
+def test_a_half_written_m_step_says_what_is_right_and_what_is_still_to_write(nothing):
+    result = check("03.5", by_family(diag=nothing, spherical=nothing))
     assert result.outcome is Outcome.NOT_ATTEMPTED
+    assert result.message == "right so far: full, tied. Still to write: diag, spherical."
+    every = dict.fromkeys(["full", "tied", "diag", "spherical"], dots)
+    assert "replace the dots" in check("03.5", by_family(**every)).message
+
+
+def test_a_wrong_family_is_named_while_others_are_still_to_write():
+    def m_step(family, N_k, S1, S2):
+        return S2 / N_k[:, None, None] if family == "full" else ...
+
+    assert check("03.5", m_step).message.startswith("full: S2 is about zero")
+    result = check("03.5", by_family(tied=dots, spherical=lambda right, mass: right * 2))
+    assert "family=spherical" in result.message
+
+
+def test_of_two_mistakes_the_first_family_s_is_named():
+    result = check("03.5", by_family(diag=lambda s, n: np.sqrt(s), spherical=lambda s, n: np.sqrt(s)))
+    assert result.message.startswith("diag: these are standard deviations")
+    unbiased = by_family(diag=lambda s, n: s * (n / (n - 1))[:, None, None])
+    assert check("03.5", unbiased).message.startswith("diag: you divided by N_k − 1")
+
+
+def test_covariances_in_the_family_s_own_form_are_asked_for_as_matrices():
+    one, variances = by_family(tied=lambda s, n: s[0]), by_family(spherical=lambda s, n: s[:, 0, 0])
+    assert check("03.5", one).message.startswith("tied: this is an array of shape (2, 2); wanted are all K")
+    assert check("03.5", variances).message.startswith("spherical: this is 2 numbers; wanted are all K")
+
+
+def test_an_m_step_that_stops_with_an_error_says_so():
+    assert "KeyError" in check("03.5", lambda family, *rest: {"full": rest[2]}[family]).message
 
 
 # ------------------------------------------------------------------------------------- the M-steps are the maximum
@@ -254,6 +300,7 @@ def test_the_counts_of_the_text():
     assert [10 * 11 // 2 + 10, 10 + 10, 1 + 10] == [65, 20, 11]
     assert round(math.log(178), 1) == 5.2
     assert round(2 * math.log(300), 1) == 11.4
+    assert (3 * 13 + 91) - (3 * 13 + 3 * 13) == 52  # tied over diag on wine, K = 3
 
 
 def test_the_masses_of_the_text():
@@ -277,6 +324,28 @@ def test_the_sevens_are_singular():
     digits = load_dataset("digits")
     sevens = digits.data[digits.target == 7]
     assert (len(sevens), np.linalg.matrix_rank(np.cov(sevens.T))) == (179, 49)
+
+
+def expected_score(family, rows, truth):
+    """Expected log-likelihood of a new row under one Gaussian of that family, fitted to the rows."""
+    own, away = np.cov(rows.T, bias=True), truth + np.outer(rows.mean(axis=0), rows.mean(axis=0))
+    sigma = own if family == "full" else np.diag(np.diag(own))
+    return -0.5 * (np.linalg.slogdet(2 * np.pi * sigma)[1] + np.trace(np.linalg.solve(sigma, away)))
+
+
+@pytest.mark.parametrize(("correlation", "lead"), [(0.1, 200), (0.2, 80), (0.5, 30)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_from_how_many_rows_on_full_leads(correlation, lead, seed):
+    rng, sds, sizes = np.random.default_rng(seed), np.linspace(0.7, 1.4, 10), [12, 20, 30, 50, 80, 130, 200]
+    truth = ((1 - correlation) * np.eye(10) + correlation) * np.outer(sds, sds)
+    tables = rng.multivariate_normal(np.zeros(10), truth, size=(100, 200))
+    full, diag = (
+        np.array([[expected_score(family, rows[:n], truth) for n in sizes] for rows in tables]).mean(axis=0)
+        for family in ("full", "diag")
+    )
+    assert [n for n, ahead in zip(sizes, full > diag, strict=True) if ahead] == [
+        n for n in sizes if n >= lead
+    ]
 
 
 def test_bic_moves_with_the_units_and_the_groups_stay():

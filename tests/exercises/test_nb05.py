@@ -6,12 +6,14 @@ import scipy
 import torch
 from scipy.spatial.distance import cdist
 from scipy.stats import chi2, multivariate_normal
+from sklearn.metrics import silhouette_samples
 
 from mixturelab.datasets import load_dataset, make_mixture
 from mixturelab.estimators import GaussianMixture
 from mixturelab.exercises import check
 from mixturelab.exercises.nb05 import CALIBRATION, DISTANCE, GAMMAS
 from mixturelab.plot.doubt import squared_distances
+from mixturelab.plot.doubt_claims import reliability
 from mixturelab.quality import quality
 
 
@@ -257,3 +259,47 @@ def test_what_the_notebook_says_of_the_penguins():
     assert len(bird) == 1
     assert mixture.predict_proba(X[bird]).max() > 0.999
     assert mixture.predict_proba([[25.0, 22.0]]).max() > 0.999
+
+
+def test_two_crabs_in_three_are_nearer_to_another_group():
+    crabs = load_dataset("crabs")
+    assert (silhouette_samples(crabs.data, crabs.target) < 0).mean() == pytest.approx(2 / 3, abs=0.01)
+
+
+def halves(rows, groups, seed):
+    """Each row judged by a fit to the other half, as in the notebook."""
+    half, k = np.random.default_rng(seed).permutation(len(rows)) % 2, int(groups.max()) + 1
+    shares = np.empty((len(rows), k))
+    for own in (0, 1):
+        start = np.eye(k)[groups[half == own]]
+        fit = GaussianMixture(k, init_params=start, tol=1e-6, max_iter=1000).fit(rows[half == own])
+        shares[half != own] = fit.predict_proba(rows[half != own])
+    return shares.max(axis=1), shares.argmax(axis=1) == groups
+
+
+@pytest.fixture(scope="module")
+def tumours():
+    table = load_dataset("breast_cancer")
+    logs = np.log(table.data + 0.01)
+    logs = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+    few = [table.feature_names.index(f"worst_{name}") for name in ("radius", "texture", "smoothness")]
+    ten = range(10)
+    return {n: [halves(rows, table.target, s) for s in ten] for n, rows in [(3, logs[:, few]), (30, logs)]}
+
+
+@pytest.mark.slow
+def test_more_columns_claim_more_and_are_right_no_more_often(tumours):
+    claimed, right = ({n: np.mean([each[i].mean() for each in tumours[n]]) for n in tumours} for i in (0, 1))
+    assert (round(claimed[3], 2), round(claimed[30], 2)) == (0.94, 0.99)
+    assert abs(right[3] - right[30]) < 0.005
+    gaps = {n: np.array([c.mean() - r.mean() for c, r in tumours[n]]) for n in tumours}
+    assert gaps[30].min() > 0.045
+    assert (gaps[3] > 0.03).sum() == 1
+    apart = [a[1].mean() - b[1].mean() for a, b in zip(tumours[3], tumours[30], strict=True)]
+    assert (min(apart), max(apart)) == pytest.approx((-0.02, 0.02), abs=0.005)
+
+
+@pytest.mark.slow
+def test_of_tumours_that_are_claimed_to_96_percent_72_are_right(tumours):
+    found = reliability(*np.concatenate(tumours[30], axis=1), repeats=10)
+    assert (found.claimed[-2], found.right[-2]) == pytest.approx((0.96, 0.72), abs=0.01)
