@@ -87,7 +87,7 @@ check_table(measured)
 
 # %%
 seen = pairs(measured.dropna())
-words = "Bill depth against flipper length falls into two clouds; bill length splits the upper one."  # yours
+words = "Bill depth against flipper length falls into two clouds; bill length splits the one with deep bills."  # yours
 plot.describe(seen, words)
 
 # %% [markdown]
