@@ -757,7 +757,8 @@ for start, n in [("kmeans", 5), ("random_from_data", 30)]:
 
 # %% [markdown]
 # The same family and the same $K$, more than 200 points apart, from no agreement to most of it. So for the seven tables
-# we tried 20 starts of either sort as well: the same winners, other margins. Wine's falls from 111 to about 70.
+# we tried 20 starts of either sort as well: the same winners, other margins. From random rows wine's falls from 111 to
+# about 70.
 
 # %% [markdown]
 # **Another judge, another verdict.** On wine with $K = 3$, BIC puts diag ahead of tied, by 44. And the mean log-likelihood
