@@ -124,8 +124,8 @@ def judge(
     ``out`` is memory [N, D] for the result.
     """
     x, most = embeddings.to(dtype), _HEADROOM * torch.finfo(dtype).max
-    if may_read and (squares := _square(x)) <= most:  # NaN is not
-        return _all_live(x, squares / x.shape[0], out)
+    if may_read and (batch := _all_live(x, out)).energy * x.shape[0] <= most:  # NaN is not
+        return batch
     is_live = torch.linalg.vecdot(x, x) <= most
     count = is_live.sum()
     weights = is_live.to(dtype)
@@ -137,10 +137,14 @@ def judge(
     return Batch(centred, centre, is_live, x.shape[0] - count, count, total, energy)
 
 
-def _all_live(x: Float[Tensor, "N D"], energy: float, out: Tensor | None) -> Batch:
-    """The usual case where the host may look: nothing to leave out, and plain numbers."""
+def _all_live(x: Float[Tensor, "N D"], out: Tensor | None) -> Batch:
+    """The usual case where the host may look: nothing to leave out, and plain numbers.
+
+    With a row that cannot be used the energy is NaN, infinite or too large.
+    """
     centred, centre = _about_mean(x, x[0], None, out)
-    return Batch(centred, centre, None, None, None, _square(centred) / x.shape[0], energy)
+    total = _square(centred) / x.shape[0]
+    return Batch(centred, centre, None, None, None, total, total + _square(centre))
 
 
 def _about_mean(
@@ -154,5 +158,5 @@ def _about_mean(
 
 def _square(x: Tensor) -> float:
     """The sum of the squares of all entries."""
-    flat = x.flatten()
+    flat = x.reshape(-1)
     return torch.dot(flat, flat).item()

@@ -387,7 +387,8 @@ class MixtureStats:
         found["updates"] += self._clock.updates
         if found["rows_dropped"]:
             self._warn_of_rows()
-        return found | {"write_errors": float(self._write_errors)}
+        found["write_errors"] = float(self._write_errors)
+        return found
 
     def _find_alarms(self, numbers: Mapping[str, float], rank: float) -> tuple[Alarm, ...]:
         assert self._state is not None
@@ -430,11 +431,12 @@ class MixtureStats:
     def _row(self) -> dict[str, Any]:
         clock = self._clock
         is_due = clock.calls >= clock.due
-        found = self._numbers(spectrum=is_due, batch=is_due)
+        found: dict[str, Any] = dict(self._numbers(spectrum=is_due, batch=is_due))
         due = clock.calls + self.settings.diagnostics_every if is_due else clock.due
         rank = self._rank(found) if is_due else clock.rank
         self._clock = replace(clock, logged=clock.calls, due=due, rank=rank)
-        return {**found, "alarms": ";".join(alarm.name for alarm in self._find_alarms(found, rank))}
+        found["alarms"] = ";".join(alarm.name for alarm in self._find_alarms(found, rank))
+        return found
 
     def _write(self, row: Mapping[str, Any]) -> None:
         if self._files is None:

@@ -53,6 +53,7 @@ class Table(History):
         self.path = path
         self._names = (*KEYS, *names)
         self._constants = dict(constants or {})
+        self._varying = tuple(name for name in names if name not in self._constants)
         self._words = words
         self._header = _line(self._names)
         self._size = -1  # not looked at yet
@@ -79,25 +80,35 @@ class Table(History):
         ArgumentError
             If a column has no value, or one that is no number.
         """
-        known = {**values, "step": step, "epoch": epoch, **self._constants}
-        if (line := self._quick_line(known)) is not None:
+        if (line := self._quick_line(step, epoch, values)) is not None:
             return line
+        known = {**values, "step": step, "epoch": epoch, **self._constants}
         if missing := [name for name in self._names if name not in known]:
             raise ArgumentError(
                 f"{self.path.name} gets no value for {missing[0]!r}; wanted {', '.join(self._names)}"
             )
         return _line([_text(name, known[name], self._words) for name in self._names])
 
-    def _quick_line(self, known: Mapping[str, Any]) -> bytes | None:
+    def _quick_line(self, step: int, epoch: int, values: Mapping[str, Any]) -> bytes | None:
         """The line at once where all are plain numbers or words without commas: nearly always."""
-        values = tuple(map(known.get, self._names))
-        kinds = tuple(map(type, values))
+        given = (step, epoch, *map(values.get, self._varying))
+        kinds = tuple(map(type, given))
         if kinds != self._kinds:
-            self._kinds, self._template = kinds, _template(kinds, self._words)
+            self._kinds, self._template = kinds, self._template_for(kinds)
         if self._template is None:
             return None
-        line = self._template % values
-        return f"{line}\n".encode() if line.isprintable() and _needs_no_quotes(line, len(values)) else None
+        line = self._template % given
+        return (
+            f"{line}\n".encode() if line.isprintable() and _needs_no_quotes(line, len(self._names)) else None
+        )
+
+    def _template_for(self, kinds: tuple[type, ...]) -> str | None:
+        """What `_text` makes of plain values, for all of them at once; None if some are of another kind."""
+        formats = {float: "%.9g", int: "%d"} | ({str: "%s"} if self._words else {})
+        if not formats.keys() >= set(kinds):
+            return None
+        fields = dict(zip((*KEYS, *self._varying), map(formats.__getitem__, kinds), strict=True))
+        return ",".join(fields.get(name) or str(self._constants[name]) for name in self._names)
 
     def write(self, step: int, row: bytes) -> None:
         """Add a step's line, after room has been made for it.
@@ -229,12 +240,6 @@ def _line(fields: Sequence[str]) -> bytes:
 
 def _needs_no_quotes(line: str, n_fields: int) -> bool:
     return line.count(",") < n_fields and '"' not in line and n_fields > 1
-
-
-def _template(kinds: tuple[type, ...], words: bool) -> str | None:
-    """What `_text` makes of plain values, for all of them at once; None if some are of another kind."""
-    formats = {float: "%.9g", int: "%d"} | ({str: "%s"} if words else {})
-    return ",".join(formats[kind] for kind in kinds) if formats.keys() >= set(kinds) else None
 
 
 def _text(name: str, value: Any, words: bool) -> str:
