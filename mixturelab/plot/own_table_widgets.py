@@ -105,8 +105,9 @@ class _Panels:
 
     def __init__(self, found: Sweep, rows: Array, pair: Sequence[int], labels: Sequence[str], criterion: str):
         with picture.look():
-            figure = picture.new(10.4, 4.7)
-            figure.set_dpi(90)
+            # No layout engine: to find a layout takes as long as all else, and each pair of features would wait for it.
+            figure = picture.Picture(figsize=(10.4, 4.7), dpi=90)
+            figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.97, wspace=0.21)
             left, right = figure.subplots(1, 2)
             self.groups = _Groups(left, rows, pair, labels, max(_tried(found)[1]))
             self.heights = _Heights(right, found, criterion)
@@ -221,6 +222,13 @@ def _controls(found: Sweep, names: Sequence[str]) -> dict[str, Any]:
         "K": ipywidgets.IntSlider(ks[0], ks[0], ks[-1], description="K", layout={"width": "20em"}),
         "family": ipywidgets.ToggleButtons(options=families, description="family"),
         "criterion": ipywidgets.ToggleButtons(options=list(CRITERIA), value="BIC", description="criterion"),
-        "x": ipywidgets.Dropdown(options=features, value=0, description="across", layout={"width": "19em"}),
-        "y": ipywidgets.Dropdown(options=features, value=1, description="up", layout={"width": "19em"}),
+        "x": _feature(features, 0, "across"),
+        "y": _feature(features, 1, "up"),
     }
+
+
+def _feature(features: Sequence[tuple[str, int]], value: int, name: str) -> ipywidgets.SelectionSlider:
+    """Which feature lies along an axis. Not a Dropdown: JupyterLab takes the arrow keys away from it."""
+    return ipywidgets.SelectionSlider(
+        options=list(features), value=value, description=name, layout={"width": "26em"}
+    )
