@@ -2,7 +2,6 @@
 
 import base64
 import io
-import itertools
 import os
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from scipy.stats import chi2, multivariate_normal, norm
 
 from mixturelab import GaussianMixture, load_dataset, plot
 from mixturelab.inference.fit import History, Status
-from mixturelab.plot import palette
 from mixturelab.plot.labels import axis_label, listed, short
 
 FAMILIES = ("full", "tied", "diag", "spherical")
@@ -97,50 +95,6 @@ def test_covariance_matrices_are_those_of_the_family(family):
 
 
 # ------------------------------------------------------------------------------------------------------ palette
-def test_no_two_components_look_alike():
-    looks = {(palette.style(k).colour, palette.style(k).marker) for k in range(156)}
-    assert len(looks) == 156
-    assert len({palette.style(k).colour for k in range(12)}) == 12
-    assert len({palette.style(k).marker for k in range(12)}) == 12
-
-
-# Machado, Oliveira and Fernandes (2009), full severity, on linear RGB.
-SIGHT = {
-    "ordinary": np.eye(3),
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "tritanopia": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
-}
-XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-
-
-def perceived(colour: str, sight: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of a colour as it is seen."""
-    encoded = np.array(to_rgb(colour))
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    xyz = XYZ @ np.clip(np.asarray(sight) @ linear, 0, 1) / XYZ.sum(axis=1)
-    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-
-@pytest.mark.parametrize("sight", SIGHT)
-def test_the_first_eight_colours_stay_apart_without_one_cone(sight):
-    seen = [perceived(colour, SIGHT[sight]) for colour in plot.COLOURS[:8]]
-    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 15
-
-
 def test_a_mixed_colour_lies_between_and_a_sure_one_is_the_components_own():
     colours = plot.mix([[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0], [0, 0, 1]])
     np.testing.assert_allclose(colours[0], to_rgb(plot.COLOURS[0]), atol=1e-12)

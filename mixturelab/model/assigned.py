@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -33,8 +33,8 @@ class AssignedRows:
         Zero for a component without rows.
     residual : Tensor [N, D]
         x_n − mean of its component.
-    weights : Tensor [K, N]
-        0 or 1; a row of no component has zeros only.
+    index : Tensor [N]
+        The component of each row, K for none.
     sum_over : callable (Tensor) -> Tensor, optional
         Adds up what several processes have of one sum; `mass` and `mean` are of all their rows already.
     """
@@ -42,8 +42,13 @@ class AssignedRows:
     mass: Tensor
     mean: Tensor
     residual: Tensor
-    weights: Tensor
+    index: Tensor
     sum_over: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def weights(self) -> Float[Tensor, "K N"]:
+        """0 or 1; a row of no component has zeros only."""
+        return one_hot(self.index, len(self.mass), self.residual.dtype)
 
     def _moment(self, form: Form, scale: Tensor | None = None) -> Tensor:
         """Σ_n w_kn r_n r_nᵀ over all rows, times the component's scale."""
@@ -74,22 +79,15 @@ class AssignedRows:
 
 @dataclass(frozen=True, eq=False)
 class SortedRows(AssignedRows):
-    """The same where the host can read: the dense form's products are of the rows of each component alone.
-
-    Attributes
-    ----------
-    index : Tensor [N]
-        The component of each row, K for none.
-    """
-
-    index: Tensor = field(kw_only=True)
+    """The same where the host can read: the dense form's products are of the rows of each component alone."""
 
     def _own_moment(self, form: Form, scale: Tensor | None) -> Tensor:
         if form is not DENSE:
             return super()._own_moment(form, scale)
         k, d = self.mean.shape
-        counts = torch.bincount(self.index, minlength=k + 1).tolist()
-        groups = self.residual.index_select(0, torch.argsort(self.index, stable=True)).split(counts)
+        groups = _by_component(
+            self.residual, self.index, torch.bincount(self.index, minlength=k + 1).tolist()
+        )
         moment = self.residual.new_empty(k, d, d)
         for group, out in zip(groups, moment.unbind(), strict=False):  # the rows of none come last
             torch.mm(group.mT, group, out=out)
@@ -176,9 +174,7 @@ def _products(
     covariance: Tensor, keep: list[float], rows: Tensor, keys: Tensor, counts: list[int], shifts: int
 ) -> Tensor:
     """The scaled covariances plus the products of each component's rows; one without rows stays to the last bit."""
-    groups = rows.index_select(0, torch.argsort(keys, stable=True)).split(
-        [count + shifts for count in counts[:-1]] + [counts[-1]]
-    )
+    groups = _by_component(rows, keys, [count + shifts for count in counts[:-1]] + [counts[-1]])
     new = torch.empty_like(covariance)
     parts = zip(keep, counts, covariance.unbind(), new.unbind(), groups, strict=False)
     for beta, count, old_k, new_k, group in parts:  # the rows of no component come last and are left over
@@ -187,6 +183,11 @@ def _products(
         else:
             new_k.copy_(old_k)
     return new
+
+
+def _by_component(rows: Tensor, index: Tensor, counts: list[int]) -> tuple[Tensor, ...]:
+    """The rows of each component, in their order, and last those of none."""
+    return rows.index_select(0, torch.argsort(index, stable=True)).split(counts)
 
 
 def assign_rows(
@@ -203,13 +204,11 @@ def assign_rows(
     ``sum_over`` adds up, where other processes hold rows of the same batch. With ``may_read`` the host counts the rows
     of each component after all, which is quicker on a CPU.
     """
-    weights = one_hot(index, n_components, x.dtype)
     mass, mean = (means or class_means)(x, index, n_components)
     own = torch.cat([mean, mean.new_zeros(1, x.shape[1])])  # a row of no component stays where it is
     residual = x - own.index_select(0, index)
-    if may_read:
-        return SortedRows(mass, mean, residual, weights, sum_over, index=index)
-    return AssignedRows(mass, mean, residual, weights, sum_over)
+    make = SortedRows if may_read else AssignedRows
+    return make(mass, mean, residual, index, sum_over)
 
 
 def group_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> GroupedRows:

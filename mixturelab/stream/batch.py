@@ -83,7 +83,7 @@ def check_labels(
     """
     if labels is None:
         raise ArgumentError("labels is None; wanted a tensor [N] of class labels (the settings ask for them)")
-    tensor = labels.detach() if isinstance(labels, Tensor) else torch.as_tensor(labels, device="cpu")
+    tensor = labels.detach() if isinstance(labels, Tensor) else _as_tensor(labels)
     if tuple(tensor.shape) != (rows,):
         raise ArgumentError(
             f"labels has shape {tuple(tensor.shape)}; wanted ({rows},), one for each embedding"
@@ -98,6 +98,16 @@ def check_labels(
         _check_range(tensor, is_class | (tensor == ignore_index), n_components, ignore_index)
     index = torch.where(is_class, tensor, n_components).to(device, non_blocking=True)
     return index, (index == n_components).sum()
+
+
+def _as_tensor(labels: Any) -> Tensor:
+    try:
+        return torch.as_tensor(labels, device="cpu")
+    except (TypeError, ValueError, RuntimeError):  # torch has one of them for each thing that is no number
+        kind = type(labels).__name__
+        raise ArgumentError(
+            f"labels is {kind} of something else than whole numbers; wanted a tensor [N]"
+        ) from None
 
 
 def _are_all_classes(labels: Tensor, n_components: int, ignore_index: int) -> bool:

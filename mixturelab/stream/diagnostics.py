@@ -61,7 +61,7 @@ def within(mass: Tensor, covariance: Tensor) -> Tensor:
 
 def batch_spectrum(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
     """Of one batch: its total covariance, as the smaller of XᵀX and XXᵀ over the rows' number, and MΣ_WMᵀ."""
-    live = rows.weights.sum(0)[:, None]
+    live = (rows.index < len(rows.mass)).to(x.dtype)[:, None]
     count = live.sum().clamp(min=1)
     kept = (x - (live * x).sum(0) / count) * live
     total = (kept.mT @ kept if x.shape[1] <= x.shape[0] else kept @ kept.mT) / count

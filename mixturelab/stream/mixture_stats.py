@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
+from mixturelab.exceptions import DataError, StreamWarning
 from mixturelab.inference import accumulators
 from mixturelab.model.assigned import AssignedRows, GroupedRows, assign_rows, group_rows, one_hot
 from mixturelab.model.forms import DENSE
@@ -175,7 +176,7 @@ class MixtureStats:
         try:
             x = self._check(embeddings)
             labelled = self._check_labels(x, labels) if self._uses_labels else None
-        except ArgumentError as error:
+        except Exception as error:  # whatever it is: the others must not wait for this process
             problem = error
         sizes = ranks.agree(problem, x)
         assert x is not None
@@ -296,7 +297,8 @@ class MixtureStats:
     ) -> Snapshot:
         make: Callable[..., AssignedRows | GroupedRows]
         make = group_rows if may_read and self._form is DENSE else assign_rows
-        make = make if self._ranks is None else self._ranks.assign_rows
+        if self._ranks is not None:
+            make = partial(self._ranks.assign_rows, may_read=self._may_read(batch.x))
         rows = make(batch.x, index, self.settings.K)
         self._last = Last(batch, index, rows.mass, rows.mean)
         rows = rows.about(batch.centre)
@@ -500,7 +502,7 @@ class MixtureStats:
         clock, write_errors = Clock.of(state["clock"]), int(state["write_errors"])
         self._state = State.of(tensors, state["waiting"]) if tensors else None
         self._clock, self._write_errors, self._all_seen = clock, write_errors, False
-        self._last = self._snapshot = None
+        self._last = self._snapshot = self._all_index = None
         if self._state is not None:
             self._see(torch.empty(0, dtype=torch.int64, device=self._state.mass.device))
 

@@ -16,7 +16,7 @@ from mixturelab.stream.batch import Batch
 
 # Of the rows that centroids begin with, each process brings at most so many for each component.
 ROWS_TO_SEED = 8
-_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_KINDS = ("float32 or less", "float64")
 
 
 class Ranks:
@@ -54,16 +54,19 @@ class Ranks:
         _exchange(distributed.broadcast, told, 0)
         return told
 
-    def agree(self, problem: ArgumentError | None, x: Tensor | None) -> list[int]:
+    def agree(self, problem: Exception | None, x: Tensor | None) -> list[int]:
         """Whether all processes have a batch that fits; and how many rows each has.
 
         Raises
         ------
+        Exception
+            A process's own problem, whatever it is.
         ArgumentError
-            On every process: its own problem, or that another one has one, or that the batches differ in kind.
+            On every other one: that there is one, or that the batches differ in kind.
         """
-        known = x is not None and problem is None
-        mine = [int(known), *(([*x.shape, _DTYPES.index(x.dtype)]) if known and x is not None else [0, 0, 0])]
+        mine = [0, 0, 0, 0]
+        if x is not None and problem is None:
+            mine = [1, *x.shape, int(x.dtype is torch.float64)]
         header = torch.tensor(mine, dtype=torch.int64)
         told = self.gather(header.cuda() if self._is_nccl else header).tolist()
         if problem is not None:
@@ -106,11 +109,10 @@ class Ranks:
         return told[:, -1], told[:, :-1] / told[:, -1:].clamp(min=1)
 
     def assign_rows(
-        self, x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int
+        self, x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int, may_read: bool
     ) -> AssignedRows:
         """`assign_rows` of the rows of all processes; each keeps its own residuals."""
-        is_near = x.device.type == "cpu"
-        return assign_rows(x, index, n_components, self.class_means, self.sum, is_near)
+        return assign_rows(x, index, n_components, self.class_means, self.sum, may_read)
 
     def rows_to_seed(
         self, batch: Batch, n_components: int, generator: torch.Generator
@@ -140,8 +142,8 @@ def _check_kinds(kinds: list[tuple[int, int]]) -> None:
         if (features, kind) != kinds[0]:
             first = kinds[0]
             raise ArgumentError(
-                f"embeddings of process {rank} have D = {features} and {_DTYPES[kind]}; wanted D = {first[0]} and "
-                f"{_DTYPES[first[1]]}, as in process 0"
+                f"embeddings of process {rank} have D = {features} and are {_KINDS[kind]}; wanted D = {first[0]} and "
+                f"{_KINDS[first[1]]}, as in process 0"
             )
 
 

@@ -28,6 +28,9 @@ STREAMS = {
     "diag": (LABELS | {"covariance": "diag"}, False),
     "none": ({"covariance": "none"}, True),
     "float64": (LABELS | {}, False),
+    # The others take the path of a device, whose values the host may not read; these sort the rows instead.
+    "kmeans_sorted": ({"group_rows": None}, True),
+    "labels_sorted": (LABELS | {"group_rows": None}, False),
 }
 
 
@@ -58,7 +61,7 @@ def parts_of(n: int, size: int, number: int) -> list[slice]:
 
 def estimator_of(name: str, **more: object) -> MixtureStats:
     options, _ = STREAMS[name]
-    return MixtureStats(K=K, enabled=True, group_rows=False, **{**options, **more})
+    return MixtureStats(**{"K": K, "enabled": True, "group_rows": False, **options, **more})
 
 
 def begun(name: str, folder: Path | None = None, **more: object) -> MixtureStats:
@@ -116,6 +119,7 @@ def refused(rank: int, size: int) -> dict[str, object]:
         "missing": (x[part], None),
         "features": (torch.zeros(4, D + 1), torch.zeros(4, dtype=torch.int64)),
         "kind": (x[part].double(), labels[part]),
+        "words": (x[part], ["one"] * len(labels[part])),
     }
     for name, wrong in bad.items():
         given = wrong if rank == size - 1 else (x[:0], labels[:0]) if rank == 0 else (x[part], labels[part])

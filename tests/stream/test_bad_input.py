@@ -148,6 +148,9 @@ BAD_LABELS = {
     "a number": torch.tensor(0),
     "none": None,
     "real": torch.tensor([0.0, 1.0, 2.0, 0.0]),
+    "words": ["one", "two", "one", "two"],
+    "rows of two lengths": [[1, 2], [3]],
+    "an object": object(),
     "truth values": torch.tensor([True, False, True, False]),
 }
 

@@ -104,14 +104,18 @@ def test_what_one_process_refuses_is_an_error_everywhere_and_changes_nothing(gro
         said = one["refused"]
         assert said["same"]
         assert "have no row that is finite" in said["no rows"]
-        for name, own in {"label": "wanted 0 to 2", "missing": "labels is None"}.items():
+        for name, own in {
+            "label": "wanted 0 to 2",
+            "missing": "labels is None",
+            "words": "labels is list",
+        }.items():
             elsewhere = f"embeddings or labels of process {size - 1} were refused"
             assert (own if rank == size - 1 else elsewhere) in said[name]
         assert (
             "embeddings has D = 6" in said["features"]
             or f"process {size - 1} were refused" in said["features"]
         )
-        assert f"embeddings of process {size - 1} have D = 5 and torch.float64" in said["kind"]
+        assert f"embeddings of process {size - 1} have D = 5 and are float64" in said["kind"]
         assert torch.equal(said["after"]["pi"], found[0]["refused"]["after"]["pi"])
 
 
