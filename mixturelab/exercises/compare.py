@@ -22,7 +22,7 @@ def as_numbers(answer: Any) -> Numbers:
     try:
         numbers = np.asarray(plain)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise NotNumbersError(f"{_article(answer)} whose rows differ in length") from error
+        raise NotNumbersError(f"{_article(answer)} whose parts differ in shape") from error
     if numbers.dtype.kind not in "fiub":
         raise NotNumbersError(_article(answer))
     return numbers.astype(np.float64)

@@ -424,7 +424,7 @@ def test_an_interrupt_while_an_answer_is_looked_at_is_said():
         (np.nan, "there is a NaN"),
         (-np.inf, "there is an infinity"),
         (7, "7. is not it."),
-        ([[1], [2, 3]], "a list whose rows differ in length"),
+        ([[1], [2, 3]], "a list whose parts differ in shape"),
         ({}, "this is a dict."),
     ],
 )
