@@ -12,7 +12,7 @@ export PYTHON TORCH_INDEX
 # What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
 notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks bench lock clean
+.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks book bench lock clean
 
 help:
 	@echo 'make lab           open the notebooks in JupyterLab'
@@ -22,6 +22,7 @@ help:
 	@echo 'make torture       kill runs a thousand times while they write, and check what is left'
 	@echo 'make demo          fit the data in data/dataset.csv and write artifacts/'
 	@echo 'make notebooks     write and run the notebooks from notebooks/source'
+	@echo 'make book          write the notebooks and the API reference as web pages into artifacts/book'
 	@echo 'make bench         time one EM iteration against other libraries'
 	@echo 'make lint          only style, layers and types'
 	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
@@ -65,6 +66,10 @@ demo: setup
 notebooks: setup
 	@echo 'mixturelab: write and run the notebooks from notebooks/source'
 	@$(RUN) scripts/build_notebooks.py
+
+book: setup
+	@echo 'mixturelab: the book, offline, into artifacts/book (about a minute)'
+	@$(RUN) scripts/build_book.py
 
 bench: setup
 	@echo 'mixturelab: time one EM iteration, side by side with other libraries'

@@ -233,18 +233,29 @@ def simclr(
     seed: Annotated[int | None, typer.Option(help="Instead of the config's.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the config's.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; instead of the config's.")] = None,
+    rank_timeout: Annotated[
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="Under torchrun: how long to wait for another process."),
+    ] = 300,
 ) -> None:
-    """Train a small SimCLR, keep the mixture of its embeddings, and write a run folder. Ctrl-C stops it whole."""
+    """Train a small SimCLR, keep the mixture of its embeddings, and write a run folder. Ctrl-C stops it whole.
+
+    On several processes: torchrun --nproc-per-node 2 -m mixturelab simclr … makes the same steps, each process with its
+    part of every batch.
+    """
     from mixturelab.simclr import edge
 
     changes = {"seed": seed, "epochs": epochs, "device": device}
-    settings, folder = edge.prepare(config, out, experiment, resume, changes)
-    with edge.warnings_as_lines(lambda line: typer.echo(f"mixturelab: {line}", err=True)):
-        result = edge.train(settings, folder, resume=resume, progress=sys.stderr.isatty())
-    typer.echo(edge.report(result))
-    if result.status == "interrupted":
-        typer.echo(f"mixturelab: {edge.how_to_resume(result)}", err=True)
-    raise typer.Exit(edge.exit_code(result))
+    with edge.processes(rank_timeout, _warn) as group:
+        settings, folder = edge.prepare(config, out, experiment, resume, changes, group)
+        with edge.warnings_as_lines(_warn, group):
+            result = edge.train(settings, folder, resume=resume, progress=sys.stderr.isatty())
+        code = edge.finish(result, typer.echo, _warn)
+    raise typer.Exit(code)
+
+
+def _warn(line: str) -> None:
+    typer.echo(f"mixturelab: {line}", err=True)
 
 
 def _names(text: str) -> list[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mixturelab.simclr.evaluate import Evaluation, embed, evaluate_raw
     from mixturelab.simclr.experiments import EXPERIMENTS, experiment
     from mixturelab.simclr.ntxent import alignment, nt_xent
+    from mixturelab.simclr.processes import Processes
     from mixturelab.simclr.result import RunResult
     from mixturelab.simclr.run import train
     from mixturelab.simclr.signals import embedding_std, rank_me, uniformity
@@ -21,6 +22,7 @@ __all__ = [
     "Augmentation",
     "Evaluation",
     "ImageSet",
+    "Processes",
     "RunConfig",
     "RunResult",
     "SimCLRNet",
@@ -48,6 +50,7 @@ _HOMES = {
     "Augmentation": "augment",
     "Evaluation": "evaluate",
     "ImageSet": "data",
+    "Processes": "processes",
     "RunConfig": "config",
     "RunResult": "result",
     "SimCLRNet": "encoder",

@@ -65,7 +65,12 @@ class Augmentation:
         return cls(rotation=0, scale=0, shift=0, shear=0, warp=0, contrast=0, brightness=0, noise=0)
 
 
-def views(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def views(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    among: tuple[int, int] | None = None,
+) -> Tensor:
     """One random view of each image.
 
     Parameters
@@ -77,6 +82,10 @@ def views(images: Tensor, augmentation: Augmentation, generator: torch.Generator
     generator : torch.Generator
         Where all randomness comes from. Numbers are drawn on its own device, so that one CPU generator gives
         the same views on every device.
+    among : (int, int), optional
+        (first, n): the images are numbers first, first + 1, … of a batch of n, whose others are elsewhere. Numbers
+        are drawn for all n, so that each image gets the view that it gets when the whole batch is given; what is
+        done to pixels is done to these images alone.
 
     Returns
     -------
@@ -90,7 +99,8 @@ def views(images: Tensor, augmentation: Augmentation, generator: torch.Generator
     """
     if images.ndim != 4 or images.dtype not in (torch.float32, torch.float64):
         raise ArgumentError(f"images is {images.dtype} {tuple(images.shape)}; wanted float32 [N, C, H, W]")
-    draw = _Draw(generator, len(images), images.device, images.dtype)
+    first, n_drawn = (0, len(images)) if among is None else among
+    draw = _Draw(generator, n_drawn, slice(first, first + len(images)), images.device, images.dtype)
     # Half precision is too coarse for coordinates, so autocast ends here.
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         return _photometric(_geometric(images, augmentation, draw), augmentation, draw)
@@ -102,6 +112,7 @@ class _Draw:
 
     generator: torch.Generator
     n_images: int
+    rows: slice  # the images that are here
     device: torch.device
     dtype: torch.dtype
 
@@ -109,11 +120,12 @@ class _Draw:
         """Evenly from [-bound, bound], for each image."""
         source = self.generator.device
         unit = torch.rand(self.n_images, *shape, generator=self.generator, device=source)
-        return ((2 * unit - 1) * bound).to(self.device, self.dtype)
+        return ((2 * unit[self.rows] - 1) * bound).to(self.device, self.dtype)
 
     def normal(self, shape: torch.Size) -> Tensor:
+        shape = torch.Size([self.n_images, *shape[1:]])
         unit = torch.randn(shape, generator=self.generator, device=self.generator.device)
-        return unit.to(self.device, self.dtype)
+        return unit[self.rows].to(self.device, self.dtype)
 
 
 def _geometric(images: Tensor, strengths: Augmentation, draw: _Draw) -> Tensor:

@@ -82,11 +82,12 @@ class RunConfig(Settings):
     data : str
         "digits", "mnist", or the path of a .npy or .npz file or of a folder of images.
     device : str
-        "cpu", "cuda" or "cuda:0", "cuda:1", …
+        "cpu", "cuda" or "cuda:0", "cuda:1", … With several processes "cuda" gives each the GPU of its number.
     seed : int
         Of the first weights, the order of the images and the augmentation.
     epochs, batch_size : int
         Images; each step sees two views of a batch. What is left of an epoch after the last whole batch waits.
+        Several processes divide the batch between them, so that the same settings make the same run.
     learning_rate, weight_decay : float
         Of AdamW; the learning rate falls to 0 along half a cosine.
     temperature : float
@@ -103,6 +104,7 @@ class RunConfig(Settings):
     precision : {"float32", "bf16"}
         bf16: the network runs under autocast.
     runtime : RuntimeSettings
+        With several processes the mixture is always that of the whole batch, whatever its `cross_rank` says.
 
     Raises
     ------

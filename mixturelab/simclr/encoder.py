@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mixturelab.exceptions import ArgumentError, DataError
+from mixturelab.simclr.batch_norm import BatchNorm2d
 
 __all__ = ["SimCLRNet"]
 
@@ -79,7 +80,7 @@ class SimCLRNet(nn.Module):
 def _convolution(n_in: int, n_out: int, stride: int) -> tuple[nn.Module, ...]:
     # Without a bias: the normalisation that follows would subtract it.
     convolution = nn.Conv2d(n_in, n_out, kernel_size=3, stride=stride, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(n_out), nn.ReLU()
+    return convolution, BatchNorm2d(n_out), nn.ReLU()
 
 
 def _expect_whole(name: str, value: int, least: int) -> None:

@@ -7,12 +7,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from mixturelab.exceptions import ArgumentError
+from mixturelab.simclr.processes import Processes
 from mixturelab.stream import feed
 
 __all__ = ["alignment", "nt_xent"]
 
 
-def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.2, labels: Tensor | None = None) -> Tensor:
+def nt_xent(
+    z1: Tensor,
+    z2: Tensor,
+    temperature: float = 0.2,
+    labels: Tensor | None = None,
+    processes: Processes | None = None,
+) -> Tensor:
     """NT-Xent, the normalised temperature-scaled cross entropy of two views.
 
     Of all 2N rows, row i has to find its other view j:  ℓ_i = −log [ exp(s_ij / τ) / Σ_{k≠i} exp(s_ik / τ) ]  with the
@@ -29,6 +36,10 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.2, labels: Tensor | N
         τ > 0.
     labels : Tensor [N], optional
         Only for the active mixture; the loss does not use them.
+    processes : Processes, optional
+        Those that hold the other rows of the batch, as many as they may: each gives its own rows, gets the loss of all
+        (so every other image in the batch is a negative), and goes back from it. `DistributedDataParallel` then makes
+        of the gradients what one process would have found on the whole batch; see the notes.
 
     Returns
     -------
@@ -39,18 +50,45 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.2, labels: Tensor | N
     ------
     ArgumentError
         Shapes do not match, or the temperature is not a finite number above 0.
+    RankError
+        Another process is gone.
+
+    Notes
+    -----
+    Over W processes, each compares its own rows with all rows: share_r = Σ_{own i} ℓ_i / 2N, and every process holds
+    the loss L = Σ_r share_r. Each goes back from its own copy of L, so that together they follow W·L: the gradients
+    that meet at the embeddings, summed over the processes, are W·∂L/∂z. `DistributedDataParallel` averages the
+    gradients of the weights over the W processes, which takes the W away again. No factor is put in by hand.
     """
     if not 0 < temperature < float("inf"):
         raise ArgumentError(f"temperature is {temperature!r}; wanted a finite number > 0")
     z = _both_normalised(z1, z2, labels)
     with torch.autocast(z.device.type, enabled=False):
+        if processes is not None:
+            return _nt_xent_of_all(z, temperature, processes)
         itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
         logits = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
         other_view = torch.arange(len(z), device=z.device).roll(len(z1))
         return functional.cross_entropy(logits, other_view)
 
 
-def alignment(z1: Tensor, z2: Tensor, labels: Tensor | None = None) -> Tensor:
+def _nt_xent_of_all(z: Tensor, temperature: float, processes: Processes) -> Tensor:
+    """The same for own rows z [2n, D] among those of all processes, [2N, D] in the order of one process's batch."""
+    sizes = processes.sizes(len(z) // 2)
+    n, before, n_own = sum(sizes), sum(sizes[: processes.rank]), sizes[processes.rank]
+    pairs = processes.rows_of_all(torch.cat(z.chunk(2), dim=1), sizes)
+    everyone = torch.cat(pairs.chunk(2, dim=1))
+    first = torch.arange(before, before + n_own, device=z.device)
+    row = torch.cat([first, first + n])  # where each own row stands among all
+    itself = row[:, None] == torch.arange(2 * n, device=z.device)
+    logits = (z @ everyone.T / temperature).masked_fill(itself, -torch.inf)
+    share = functional.cross_entropy(logits, row.roll(n_own), reduction="sum") / (2 * n)
+    return processes.sum_of_all(share)
+
+
+def alignment(
+    z1: Tensor, z2: Tensor, labels: Tensor | None = None, processes: Processes | None = None
+) -> Tensor:
     """Minus the mean cosine of the two views of an image: a loss without negatives, which −1 solves by a constant.
 
     It shows its embeddings to the active mixture as `nt_xent` does.
@@ -61,6 +99,8 @@ def alignment(z1: Tensor, z2: Tensor, labels: Tensor | None = None) -> Tensor:
         Projections of two views.
     labels : Tensor [N], optional
         Only for the active mixture.
+    processes : Processes, optional
+        Those that hold the other rows of the batch, as for `nt_xent`: each gets the mean over all.
 
     Returns
     -------
@@ -71,9 +111,14 @@ def alignment(z1: Tensor, z2: Tensor, labels: Tensor | None = None) -> Tensor:
     ------
     ArgumentError
         Shapes do not match.
+    RankError
+        Another process is gone.
     """
     first, second = _both_normalised(z1, z2, labels).chunk(2)
-    return -(first * second).sum(dim=1).mean()
+    cosines = (first * second).sum(dim=1)
+    if processes is None:
+        return -cosines.mean()
+    return processes.sum_of_all(-cosines.sum() / sum(processes.sizes(len(cosines))))
 
 
 def _both_normalised(z1: Tensor, z2: Tensor, labels: Tensor | None) -> Tensor:

@@ -45,7 +45,7 @@ class RunResult:
     resumed_at : int or None
         The step that the run was taken up at.
     folder : RunFolder or None
-        Where it was written.
+        Where it was written; None in a process that is not the main one.
     """
 
     status: Status

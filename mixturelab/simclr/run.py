@@ -1,17 +1,22 @@
-"""`train`: a whole run, from its settings to its result, with a folder, checkpoints and Ctrl-C."""
+"""`train`: a whole run, from settings to result, with a folder, checkpoints and Ctrl-C; also on several processes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any
 
-from mixturelab.exceptions import ArgumentError
+from mixturelab.exceptions import ArgumentError, DataError, RankError
+from mixturelab.simclr.checkpoint import fingerprint
 from mixturelab.simclr.checks import check_run
-from mixturelab.simclr.config import RunConfig
+from mixturelab.simclr.config import RunConfig, flat
 from mixturelab.simclr.data import ImageSet, load_images
 from mixturelab.simclr.folder import METRICS, RunFolder
-from mixturelab.simclr.interrupt import stop_request
+from mixturelab.simclr.interrupt import StopRequest, stop_request
+from mixturelab.simclr.processes import Processes, from_main, together
 from mixturelab.simclr.progress import progress_bar
 from mixturelab.simclr.result import RunResult, Status, write_results
 from mixturelab.simclr.trainer import Row, Step, Trainer
@@ -36,6 +41,11 @@ def train(
 
     Ctrl-C (in a notebook: the stop button) ends the run after the step it is in, and the result says so;
     pressed twice, it raises KeyboardInterrupt at once.
+
+    In a process group (torchrun) every process must call this with the same arguments. They make the steps of one
+    process, each with its part of every batch (`Trainer`); the main one writes the folder, whoever resumes it, and
+    evaluates at the end, while the others are done. Ctrl-C or SIGTERM on any of them, or "stop" from any callback, ends
+    the run after the same step on all.
 
     Parameters
     ----------
@@ -62,20 +72,21 @@ def train(
     ------
     ArgumentError, DataError, ModelFileError
         Before any training: what does not go together, a folder that cannot be written or holds another run.
+    RankError
+        Another process is gone, does not answer, or has failed. The folder is as it was at the last checkpoint.
     """
-    config = RunConfig() if config is None else config
-    data = load_images(config.data) if data is None else data
-    check_run(config, data)
-    files = _folder(folder, resume)
-    state = _before(files, config, data, resume)
-    trainer = Trainer(config, data, log_dir=folder, on_row=on_row)
+    processes = Processes.found()
+    settings = RunConfig() if config is None else config
+    images = together(processes, lambda: _checked_data(settings, data, processes))
+    _expect_the_same(processes, settings, images)
+    files = _folder(folder, resume, processes)
+    state = from_main(processes, lambda: _before(files, settings, images, resume))
+    trainer = Trainer(settings, images, log_dir=folder, on_row=on_row)
     if state is not None:
         trainer.load_state_dict(state)
-    if files is not None:
-        trainer.history = [row for row in files.rows() if row["step"] < trainer.step]
-        files.start(trainer)
+    from_main(processes, lambda: _begin(files, trainer))
     resumed_at = trainer.step if resume else None
-    with trainer.estimator:
+    with trainer.estimator, _resumable(folder):
         status = _train(trainer, files, on_step, progress)
     result = RunResult(status, trainer, resumed_at, files)
     if files is not None and status == "finished" and not (result.was_finished and files.has(METRICS)):
@@ -83,10 +94,43 @@ def train(
     return result
 
 
-def _folder(folder: str | os.PathLike[str] | None, resume: bool) -> RunFolder | None:
+def _checked_data(config: RunConfig, data: ImageSet | None, processes: Processes | None) -> ImageSet:
+    data = load_images(config.data) if data is None else data
+    check_run(config, data, processes)
+    return data
+
+
+def _expect_the_same(processes: Processes | None, config: RunConfig, data: ImageSet) -> None:
+    """Raise on all if one has other settings or images than the main process: their steps would not be one run's."""
+    if processes is None:
+        return
+    mine = (flat(config), fingerprint(data))
+    settings, images = from_main(processes, lambda: mine)
+
+    def compare() -> None:
+        for key, value in settings.items():
+            if mine[0][key] != value:
+                raise ArgumentError(f"{key} is {mine[0][key]!r}; the main process has {value!r}")
+        if mine[1] != images:
+            raise DataError(f"data: {data.name!r} are not the images that the main process has")
+
+    together(processes, compare)
+
+
+def _folder(
+    folder: str | os.PathLike[str] | None, resume: bool, processes: Processes | None
+) -> RunFolder | None:
+    """The folder, for the one process that writes."""
     if folder is None and resume:
         raise ArgumentError("resume is True and folder None; wanted the folder of the run to go on with")
-    return None if folder is None else RunFolder(folder)
+    is_main = processes is None or processes.is_main
+    return RunFolder(folder) if folder is not None and is_main else None
+
+
+def _begin(files: RunFolder | None, trainer: Trainer) -> None:
+    if files is not None:
+        trainer.history = [row for row in files.rows() if row["step"] < trainer.step]
+        files.start(trainer)
 
 
 def _before(
@@ -101,6 +145,20 @@ def _before(
     return None
 
 
+@contextmanager
+def _resumable(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """What is said of another process's end says what is left, too."""
+    try:
+        yield
+    except RankError as error:
+        if folder is None:
+            raise
+        left = (
+            f"; {os.fspath(folder)} can be gone on with from its last checkpoint (--resume, or resume=True)"
+        )
+        raise RankError(f"{error}{left}") from error
+
+
 def _train(
     trainer: Trainer, files: RunFolder | None, on_step: Callable[[Step], Any] | None, progress: bool
 ) -> Status:
@@ -108,26 +166,55 @@ def _train(
     status: Status = "finished"
     if not len(trainer):
         return status
-    with stop_request() as request, progress_bar(trainer, progress) as show:
+    processes = trainer.processes
+    is_main = processes is None or processes.is_main
+    also = () if processes is None else (signal.SIGTERM,)
+    with stop_request(also) as request, progress_bar(trainer, progress and is_main) as show:
         for step in trainer:
             show(step)
-            is_over = _ask(on_step, step, files)
-            if trainer.step < trainer.n_steps and (request.made or is_over):
-                status = "interrupted" if request.made else "stopped"
+            end = _ask(on_step, step, files, request)
+            if trainer.step < trainer.n_steps and end is not _End.NO:
+                status = "interrupted" if end is _End.INTERRUPTED else "stopped"
                 break
             _keep(files, trainer)
         _save(files, trainer)
+        if processes is not None:
+            processes.wait()  # for the main one's checkpoint: who leaves with an error code ends all
     return status
 
 
-def _ask(on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None) -> bool:
-    """Whether the callback wants the run to end here."""
+class _End(IntEnum):
+    """Whether a run ends after this step, and why; of several processes' reasons the last here counts."""
+
+    NO = 0
+    STOPPED = 1
+    INTERRUPTED = 2
+    FAILED = 3
+
+
+def _ask(
+    on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None, request: StopRequest
+) -> _End:
+    """Whether the callback or a signal wants the run to end here."""
     try:
         wish = None if on_step is None else on_step(step)
-        return isinstance(wish, str) and wish == "stop"
     except BaseException:
         _save(files, step.trainer)
+        _of_all(step.trainer.processes, _End.FAILED)
         raise
+    own = _End.STOPPED if isinstance(wish, str) and wish == "stop" else _End.NO
+    end = _of_all(step.trainer.processes, _End.INTERRUPTED if request.made else own)
+    if end is _End.FAILED:
+        _save(files, step.trainer)
+        raise RankError(
+            f"on_step raised an error in another process; the run has ended after {step.trainer.step} steps"
+        )
+    return end
+
+
+def _of_all(processes: Processes | None, end: _End) -> _End:
+    """What the processes agree on: one small exchange a step, 0.2 ms, so that all end after the same one."""
+    return end if processes is None else _End(processes.most(end))
 
 
 def _keep(files: RunFolder | None, trainer: Trainer) -> None:

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mixturelab.simclr.augment import views
+from mixturelab.simclr.batch_norm import share_moments
 from mixturelab.simclr.batches import Batches
 from mixturelab.simclr.checks import check_run
 from mixturelab.simclr.config import RunConfig
@@ -20,6 +23,7 @@ from mixturelab.simclr.data import ImageSet, load_images
 from mixturelab.simclr.encoder import SimCLRNet
 from mixturelab.simclr.losses import Losses
 from mixturelab.simclr.ntxent import alignment, nt_xent
+from mixturelab.simclr.processes import Processes, exchange_errors, together
 from mixturelab.stream import active_mixture
 from mixturelab.stream.mixture_stats import MixtureStats
 
@@ -33,6 +37,12 @@ class Trainer:
 
     ``for step in Trainer(config): ...`` may be left with `break` and taken up again. Nothing is written unless
     `log_dir` is given; `train` adds the run folder, checkpoints and Ctrl-C.
+
+    In a process group (torchrun) all processes make each step together: the batch is that of one process, each takes
+    its part of the images, and loss, gradients, weights and the mixture are those of the whole batch, in all of them.
+    Each draws the random numbers of the whole batch's views, which costs next to nothing, and moves the pixels of its
+    own images; so an image has the same views whoever has it. Each must make every step. The mixture is always that
+    of the whole batch (`cross_rank`); the main process alone logs its rows.
 
     Parameters
     ----------
@@ -55,12 +65,16 @@ class Trainer:
     learning_rates : list of float
         That each step was made with.
     history : list of dict
-        The logged rows of the mixture.
+        The logged rows of the mixture; empty in a process that is not the main one.
+    processes : Processes or None
+        Those that make the steps together; None for one alone.
 
     Raises
     ------
     ArgumentError, DataError
         If device, data and settings do not go together.
+    RankError
+        From a step: another process is gone, or did not answer in time.
     """
 
     def __init__(
@@ -71,9 +85,19 @@ class Trainer:
         log_dir: str | os.PathLike[str] | None = None,
         on_row: Callable[[Row], Any] | None = None,
     ) -> None:
-        self.config, self.data = config, load_images(config.data) if data is None else data
-        check_run(config, self.data)
-        self.device = torch.device(config.device)
+        self.config, self.processes = config, Processes.found()
+        self._on_row = on_row
+        together(self.processes, lambda: self._set_up(data, log_dir))
+        self._network = _over_all(self.network, self.processes)
+
+    def _set_up(self, data: ImageSet | None, log_dir: str | os.PathLike[str] | None) -> None:
+        """All that this process needs no other for."""
+        config, processes = self.config, self.processes
+        self.data = load_images(config.data) if data is None else data
+        check_run(config, self.data, processes)
+        self.device = torch.device(config.device) if processes is None else processes.device(config.device)
+        if processes is not None and self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # where exchanges that name no device happen
         self.images, self.augmentation = self.data.images.to(self.device), config.strengths
         # Components found by k-means need no labels, and may be fewer than the classes.
         self.labels = _labels(self.data, self.device) if config.runtime.mixture.needs_labels else None
@@ -91,9 +115,12 @@ class Trainer:
         self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=self.n_steps)
         self.losses, self.learning_rates = Losses(), list[float]()
         self.history: list[dict[str, Any]] = []
-        self._on_row = on_row
+        settings = config.runtime.mixture
+        if processes is not None:
+            settings = settings.model_copy(update={"cross_rank": True})
+        is_main = processes is None or processes.is_main
         self.estimator = MixtureStats.from_settings(
-            config.runtime.mixture, log_dir=log_dir, on_row=self._keep_row
+            settings, log_dir=log_dir, is_main=is_main, on_row=self._keep_row
         )
 
     def __iter__(self) -> Iterator[Step]:
@@ -107,28 +134,37 @@ class Trainer:
     # ------------------------------------------------------------------------------------------- one step
     def advance(self) -> Step:
         """Make one optimiser step."""
-        rows = next(self.batches)
-        labels = None if self.labels is None else self.labels[rows]
-        z1, z2 = self._two_views(self.images[rows])
-        with active_mixture(self.estimator):
-            loss = self._loss(z1, z2, labels)
-        self.optimizer.zero_grad()
-        loss.backward()
+        with exchange_errors():
+            loss = self._gradients(next(self.batches))
         self.optimizer.step()
         return self._finish_step(loss)
 
-    def _two_views(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _gradients(self, batch: Tensor) -> Tensor:
+        """The loss of a batch [N] of row numbers, and its gradients at the weights."""
+        own = slice(None) if self.processes is None else self.processes.part(len(batch))
+        rows = batch[own]
+        labels = None if self.labels is None else self.labels[rows]
+        z1, z2 = self._two_views(self.images[rows], (own.start or 0, len(batch)))
+        with active_mixture(self.estimator):
+            loss = self._loss(z1, z2, labels)
+        # Here, while what the update has touched is still in the processor's caches.
+        self.estimator.log_step(step=self.step, epoch=self.epoch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        return loss
+
+    def _two_views(self, images: Tensor, among: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Two random views of each image as z; one pass, so that batch normalisation sees both."""
-        both = torch.cat([views(images, self.augmentation, self.randomness) for _ in range(2)])
+        both = torch.cat([views(images, self.augmentation, self.randomness, among) for _ in range(2)])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            _, z = self.network(both)
+            _, z = self._network(both)
         z1, z2 = z.chunk(2)
         return z1, z2
 
     def _loss(self, z1: Tensor, z2: Tensor, labels: Tensor | None) -> Tensor:
         if self.has_negatives:
-            return nt_xent(z1, z2, self.config.temperature, labels)
-        return alignment(z1, z2, labels)
+            return nt_xent(z1, z2, self.config.temperature, labels, self.processes)
+        return alignment(z1, z2, labels, self.processes)
 
     @property
     def has_negatives(self) -> bool:
@@ -145,7 +181,6 @@ class Trainer:
         self.losses.append(loss)
         self.learning_rates.append(float(self.scheduler.get_last_lr()[0]))
         self.scheduler.step()
-        self.estimator.log_step(step=self.step, epoch=self.epoch)
         done = Step(self.step, self.epoch, self.learning_rates[-1], self)
         self.step += 1
         return done
@@ -222,6 +257,22 @@ def _network(config: RunConfig, images: Tensor, seed: int) -> SimCLRNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return SimCLRNet(images.shape[1], min(images.shape[2:]), **config.network.model_dump())
+
+
+def _over_all(network: SimCLRNet, processes: Processes | None) -> nn.Module:
+    """The network as a step calls it: with several processes, the gradients at its weights are averaged over them.
+
+    The state of the normalisation needs no exchange of its own: every process computes it from the same numbers.
+    """
+    if processes is None:
+        return network
+    share_moments(network, processes)
+    known = signature(DistributedDataParallel).parameters
+    # The older name warns from torch 2.13 on.
+    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {option: False}
+    with exchange_errors():
+        return DistributedDataParallel(network, **options)
 
 
 def _labels(data: ImageSet, device: torch.device) -> Tensor | None:
