@@ -7,22 +7,25 @@ WORKERS ?= 2
 RUN := .venv/bin/python
 # One thread for each worker: two workers on two cores are faster than four threads that wait for each other.
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist loadfile
-NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=300
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300
 export PYTHON TORCH_INDEX
 # What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
 notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks book bench lock clean
+.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks book slides classroom wheelhouse bench lock clean
 
 help:
 	@echo 'make lab           open the notebooks in JupyterLab'
 	@echo 'make test          prove that everything works: style, layers, types, tests, every notebook'
 	@echo 'make test-fast     the same without the notebooks and the slow tests'
-	@echo 'make test-browser  open each notebook in JupyterLab, in a headless Chromium, and move its widgets'
+	@echo 'make test-browser  open each notebook in JupyterLab, in a headless Chromium, and move its widgets by keyboard and mouse'
 	@echo 'make torture       kill runs a thousand times while they write, and check what is left'
 	@echo 'make demo          fit the data in data/dataset.csv and write artifacts/'
 	@echo 'make notebooks     write and run the notebooks from notebooks/source'
 	@echo 'make book          write the notebooks and the API reference as web pages into artifacts/book'
+	@echo 'make slides        slides from the notebooks in artifacts/slides; NOTEBOOKS="01 02" chooses'
+	@echo 'make classroom     an nbgrader course in artifacts/classroom; NOTEBOOKS="01 02" chooses'
+	@echo 'make wheelhouse    all that laptops without a network need, in artifacts/wheelhouse'
 	@echo 'make bench         time one EM iteration against other libraries'
 	@echo 'make lint          only style, layers and types'
 	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
@@ -37,7 +40,7 @@ lab: setup
 
 test: setup
 	@echo 'mixturelab: all tests (style, layers and types among them), and every notebook run and compared with its stored output'
-	@$(TEST) tests notebooks $(NOTEBOOKS)
+	@$(TEST) tests notebooks $(NBVAL)
 
 test-fast: setup
 	@echo 'mixturelab: the tests without the slow ones and the notebooks'
@@ -45,7 +48,7 @@ test-fast: setup
 
 # One at a time: how quickly the widgets follow is measured too.
 test-browser: setup
-	@echo 'mixturelab: each notebook in JupyterLab, in a headless Chromium; its widgets moved by keyboard'
+	@echo 'mixturelab: each notebook in JupyterLab, in a headless Chromium; both themes, 1280 and 800 pixels wide'
 	@MIXTURELAB_BROWSER=required $(RUN) -m pytest tests/browser -m browser
 
 torture: setup
@@ -71,9 +74,22 @@ book: setup
 	@echo 'mixturelab: the book, offline, into artifacts/book (about a minute)'
 	@$(RUN) scripts/build_book.py
 
+slides: setup
+	@echo 'mixturelab: write slides, for use without a network, into artifacts/slides'
+	@$(RUN) scripts/slides.py $(NOTEBOOKS)
+
+classroom: setup
+	@echo 'mixturelab: prepare assignments for nbgrader in artifacts/classroom'
+	@$(RUN) scripts/classroom.py $(NOTEBOOKS)
+
+wheelhouse: setup
+	@echo 'mixturelab: collect what laptops without a network need in artifacts/wheelhouse'
+	@$(RUN) scripts/wheelhouse.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))
+
 bench: setup
 	@echo 'mixturelab: time one EM iteration, side by side with other libraries'
 	@$(RUN) benchmarks/em_iteration.py
+	@$(RUN) benchmarks/bayes_iteration.py
 
 lock: setup
 	@echo 'mixturelab: write requirements.txt from pyproject.toml'

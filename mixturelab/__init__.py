@@ -4,19 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mixturelab.bayes import BayesianGaussianMixture
     from mixturelab.datasets import load_dataset
     from mixturelab.estimators import GaussianMixture
     from mixturelab.functional import log_density, log_joint, responsibilities
     from mixturelab.model.suffstats import SufficientStatistics
     from mixturelab.persistence import load, save
+    from mixturelab.priors import Prior
     from mixturelab.selection import SelectionResult, select
     from mixturelab.stream import MixtureStats, active_mixture
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BayesianGaussianMixture",
     "GaussianMixture",
     "MixtureStats",
+    "Prior",
     "SelectionResult",
     "SufficientStatistics",
     "__version__",
@@ -32,8 +36,10 @@ __all__ = [
 
 # Where each name lives: fetched when it is first used, so that `mixturelab --help` does not wait for torch.
 _HOMES = {
+    "BayesianGaussianMixture": "bayes",
     "GaussianMixture": "estimators",
     "MixtureStats": "stream",
+    "Prior": "priors",
     "SelectionResult": "selection",
     "SufficientStatistics": "model.suffstats",
     "active_mixture": "stream",

@@ -30,6 +30,7 @@ def check_settings(model: Any) -> None:
         _check_number(name, getattr(model, name), Integral, least, f"an integer ≥ {least}")
     for name, bound in _LEAST_REAL.items():
         _check_number(name, getattr(model, name), Real, bound, f"a number ≥ {bound:g}")
+    _check_schedule(model)
     family_of(model.covariance_type)
     torch_dtype(model.dtype)
     torch_device(model.device)
@@ -40,6 +41,23 @@ def _check_number(name: str, value: Any, kind: type, least: float, wanted: str) 
     is_number = isinstance(value, kind) and not isinstance(value, bool)
     if not is_number or not least <= value < float("inf"):
         raise ArgumentError(f"{name} is {value!r}; wanted {wanted}")
+
+
+def _check_schedule(model: Any) -> None:
+    """How `partial_fit` forgets."""
+    _check_number("learning_offset", model.learning_offset, Real, 0.0, "a number ≥ 0")
+    _check_number("learning_decay", model.learning_decay, Real, 0.0, "a number above 0.5, at most 1")
+    if not 0.5 < model.learning_decay <= 1:
+        raise ArgumentError(
+            f"learning_decay is {model.learning_decay!r}; wanted a number above 0.5, at most 1"
+        )
+    if model.total_samples is not None:
+        _check_number("total_samples", model.total_samples, Real, 1, "a number ≥ 1 or None")
+    rate = model.learning_rate
+    if rate is not None:
+        _check_number("learning_rate", rate, Real, 0.0, "a number between 0 and 1, or None")
+        if not 0 < rate < 1:
+            raise ArgumentError(f"learning_rate is {rate!r}; wanted a number between 0 and 1, or None")
 
 
 def _check_method(init_params: Any) -> None:
@@ -122,13 +140,14 @@ def given_start(model: Any, n_features: int) -> dict[str, Any]:
     if model.weights_init is not None:
         given["weights"] = _weights(model.weights_init, k)
     if model.means_init is not None:
-        given["means"] = _shaped(model.means_init, (k, n_features), "means")
+        given["means"] = shaped(model.means_init, (k, n_features), "means")
     if model.precisions_init is not None:
         given["precisions"] = _precisions(model.precisions_init, model.covariance_type, k, n_features)
     return given
 
 
-def _shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+def shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """The value as an array of finite numbers, if it has that shape."""
     host = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
     array = check_array(host, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True)
     if array.shape != shape:
@@ -137,7 +156,7 @@ def _shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
 
 
 def _weights(value: Any, n_components: int) -> np.ndarray:
-    weights = _shaped(value, (n_components,), "weights")
+    weights = shaped(value, (n_components,), "weights")
     if (weights < 0).any() or (weights > 1).any():
         raise ArgumentError(
             "The parameter 'weights' should be in the range [0, 1], but got "
@@ -154,7 +173,7 @@ def _weights(value: Any, n_components: int) -> np.ndarray:
 def _precisions(value: Any, covariance_type: str, n_components: int, n_features: int) -> np.ndarray:
     form = family_of(covariance_type).form
     name = f"{covariance_type} precision"
-    precisions = _shaped(value, form.shape(n_components, n_features), name)
+    precisions = shaped(value, form.shape(n_components, n_features), name)
     if not form.is_matrix:
         if (precisions <= 0).any():
             raise ArgumentError(f"'{name}' should be positive")

@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import math
 import warnings
-from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, DensityMixin, clone
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from mixturelab import checks, starts
-from mixturelab.arrays import as_tensor, constant_columns, require_usable, to_kind, torch_device, torch_dtype
-from mixturelab.exceptions import (
-    CollapsedComponentError,
-    ConvergenceWarning,
-    DegenerateFitWarning,
-)
+from mixturelab import checks
+from mixturelab.arrays import as_tensor, constant_columns, to_kind
+from mixturelab.exceptions import DegenerateFitWarning
 from mixturelab.inference import initialise
 from mixturelab.inference.degenerate import diagnose
-from mixturelab.inference.fit import FitResult, History, Status, fit
-from mixturelab.model import density
+from mixturelab.inference.fit import Callback, FitResult, History, Status, fit
+from mixturelab.inference.online import Schedule, Stream, stepwise_em
+from mixturelab.mixture_estimator import MixtureEstimator
 from mixturelab.model.covariance import family_of
+from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.params import MixtureParameters, from_precisions, from_whitener, make_parameters
 from mixturelab.model.quadratic import DataSummary, summarise
-from mixturelab.model.responsibilities import entropy
-
-NOT_CONVERGED = (
-    "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
-    "tol, or check for degenerate data."
-)
-
+from mixturelab.priors import Prior, check_prior, parameter_prior
 
 # A column whose variance is below this many ridges has its groups blurred by the ridge.
 SMALL_UNITS = 1000
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(MixtureEstimator):
     """Gaussian mixture fitted by expectation-maximisation.
 
     A drop-in for `sklearn.mixture.GaussianMixture`: the same constructor, methods, attributes, errors and,
@@ -78,6 +67,19 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     dtype : {"float32", "float64"}, optional
         Precision of the rows; by default X's own, float64 if it has none. Parameters are kept in float64 during
         the fit and sums over rows too, wherever the device has float64.
+    prior : Prior, optional
+        Find the most probable parameters under it (MAP) instead of the most likely: no covariance becomes singular,
+        even with ``reg_covar=0``. Bounds and `tol` are then of the log-likelihood plus the log prior, per row.
+    learning_decay : float, default=0.9
+        κ of `partial_fit`, in (0.5, 1]: the j-th row of a stream counts with the rate (j + τ)^(−κ). 1 weighs all rows
+        alike; less forgets the early ones.
+    learning_offset : float, default=0
+        τ ≥ 0, in rows: a larger one damps the first batches.
+    learning_rate : float, optional
+        A constant rate for each row instead, for streams that drift: about its reciprocal of rows are remembered.
+    total_samples : float, optional
+        How many rows the stream stands for against the prior; by default as many as it remembers. Set it to the number
+        of rows where the same rows come again and again.
 
     Attributes
     ----------
@@ -128,6 +130,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     [[4.3, 80.0], [2.0, 54.5]]
     """
 
+    _carried = (*MixtureEstimator._carried, "_map_prior")
+
     def __init__(
         self,
         n_components: int = 1,
@@ -147,6 +151,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         verbose_interval: int = 10,
         device: Any = None,
         dtype: Any = None,
+        prior: Prior | None = None,
+        learning_decay: float = 0.9,
+        learning_offset: float = 0.0,
+        learning_rate: float | None = None,
+        total_samples: float | None = None,
     ):
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -164,6 +173,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.verbose_interval = verbose_interval
         self.device = device
         self.dtype = dtype
+        self.prior = prior
+        self.learning_decay = learning_decay
+        self.learning_offset = learning_offset
+        self.learning_rate = learning_rate
+        self.total_samples = total_samples
 
     @classmethod
     def from_parameters(
@@ -195,70 +209,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         model.converged_, model.spurious_ = False, ()
         return model
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit by EM from `n_init` starts.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or Tensor [N, D]
-            At least 2 rows and at least `n_components`.
-        y : ignored
-
-        Raises
-        ------
-        DataError
-            If X holds a NaN or an infinity (the message names row and column).
-        ArgumentError
-            If a constructor argument has a value it cannot have.
-        CollapsedComponentError
-            If every start is singular already.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` was reached first.
-        DegenerateFitWarning
-            If the fit describes a few rows instead of a group (see `spurious_`).
-        """
-        runs, kind, dtype = self._search(X)
-        self._store(runs[0], kind, dtype)
-        self._warn(kind)
-        return self
-
-    def fit_restarts(self, X: Any) -> list[Self]:
-        """A fitted mixture for each of the `n_init` starts, best first, without warnings.
-
-        Honest fits come before degenerate ones (see `spurious_`), then the more likely before the less: the
-        first is what `fit` keeps, the others show the local optima. Starts that collapsed are left out.
-        """
-        runs, kind, dtype = self._search(X)
-        fitted = [clone(self) for _ in runs]
-        for model, run in zip(fitted, runs, strict=True):
-            seen = ("n_features_in_", "feature_names_in_")
-            model.__dict__.update({name: getattr(self, name) for name in seen if hasattr(self, name)})
-            model._store(run, kind, dtype)
-        return [m for m in fitted if m.history_.status is not Status.COLLAPSED]
-
-    def fit_predict(self, X: Any, y: Any = None) -> Any:
-        """Fit, and the most responsible component of each row: `fit(X).predict(X)`."""
-        return self.fit(X).predict(X)
-
-    def predict(self, X: Any) -> Any:
-        """The most responsible component of each row, [N] of integers."""
-        return self._evaluate(X, density.assignment)
-
-    def predict_proba(self, X: Any) -> Any:
-        """The responsibilities γ_nk, [N, K]; each row sums to one."""
-        return self._evaluate(X, density.posterior)
-
-    def score_samples(self, X: Any) -> Any:
-        """Log p(x_n), [N], in nats."""
-        return self._evaluate(X, density.log_density)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood per row, in nats."""
-        return float(self.score_samples(X).mean())
-
     def bic(self, X: Any) -> float:
         """Bayesian information criterion −2 log L + p log N (Schwarz 1978): lower is better.
 
@@ -278,59 +228,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         return self.bic(X) + 2 * self.assignment_entropy(X)
 
-    def assignment_entropy(self, X: Any) -> float:
-        """Σ_n H(γ_n), in nats: 0 if every row is certain, N log K if none is."""
-        return float(self._evaluate(X, lambda x, p: entropy(density.posterior(x, p))).sum())
-
-    def sample(self, n_samples: int = 1) -> tuple[Any, Any]:
-        """Rows drawn from the mixture, [n_samples, D], and the component of each, sorted by component.
-
-        The draws are scikit-learn's: equal parameters and `random_state` give equal rows.
-        """
-        check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"Invalid value for 'n_samples': {n_samples}. At least one sample is required.")
-        rng = check_random_state(self.random_state)
-        parameters = self._parameters(torch.float64, torch.device("cpu"))
-        weights = parameters.weights.numpy()
-        counts = rng.multinomial(n_samples, weights / weights.sum())
-        rows = np.vstack([self._draw(rng, parameters, k, n) for k, n in enumerate(counts)])
-        labels = np.repeat(np.arange(len(counts)), counts)
-        return to_kind(torch.from_numpy(rows), self.means_), to_kind(torch.from_numpy(labels), self.means_)
-
     # Below: arrays in, tensors inside.
-
-    def _draw(self, rng: np.random.RandomState, parameters: MixtureParameters, k: int, n: int) -> np.ndarray:
-        mean, form = parameters.means[k].numpy(), parameters.family.form
-        if form.is_matrix:
-            return rng.multivariate_normal(mean, parameters.dense_covariances()[k].numpy(), n)
-        spread = np.sqrt(parameters.covariances[k].numpy())
-        return mean + rng.standard_normal(size=(n, len(mean))) * spread
-
-    def _rows(self, X: Any, reset: bool) -> tuple[Tensor, Any]:
-        """X as a checked tensor where it is to be computed, and X's kind."""
-        if isinstance(X, Tensor):
-            checks.check_tensor(self, X, reset)
-            kind: Any = X
-        else:
-            minimum = 2 if reset else 1
-            kind = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                ensure_min_samples=minimum,
-            )
-        x = as_tensor(kind, torch_dtype(self.dtype), torch_device(self.device))
-        require_usable(x, getattr(self, "feature_names_in_", None))
-        return x, kind
-
-    def _evaluate(self, X: Any, function: Any) -> Any:
-        check_is_fitted(self)
-        x, kind = self._rows(X, reset=False)
-        with torch.no_grad():
-            return to_kind(function(x, self._parameters(None, x.device)), kind)
 
     def _parameters(self, dtype: torch.dtype | None, device: torch.device) -> MixtureParameters:
         """The fitted mixture, from the public attributes that scikit-learn's predictions are made of too.
@@ -345,50 +243,58 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         whitener = root.mT.contiguous() if family.form.is_matrix else root
         return from_whitener(pi, mu, whitener, family)
 
-    def _search(self, X: Any) -> tuple[list[FitResult], Any, torch.dtype]:
-        """Runs from all starts, best first, with X's kind and the rows' precision."""
-        checks.check_settings(self)
-        x, kind = self._rows(X, reset=True)
-        checks.check_enough_rows(len(x), self.n_components)
-        with torch.no_grad():
-            return sorted(self._runs(X, x), key=self._rank), kind, x.dtype
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        check_prior(self.prior)
 
-    def _runs(self, X: Any, x: Tensor) -> list[FitResult]:
-        """EM from every start, in the order of the random draws."""
-        summary, rng = summarise(x), check_random_state(self.random_state)
-        is_warm = self.warm_start and hasattr(self, "converged_")
-        runs: list[FitResult] = []
-        collapsed: CollapsedComponentError | None = None
-        for start in range(1 if is_warm else self.n_init):
-            report = _Report(self.verbose, self.verbose_interval, start)
-            try:
-                initial = self._parameters(None, x.device) if is_warm else self._start(X, x, rng)
-                initial.require_positive()
-            except CollapsedComponentError as error:
-                collapsed = error
-                continue
-            runs.append(self._run(x, initial, summary, self.lower_bound_ if is_warm else -math.inf, report))
-        if not runs and collapsed is not None:
-            raise collapsed
-        return runs
+    def _prior(self, summary: DataSummary) -> ParameterPrior | None:
+        family = family_of(self.covariance_type)
+        self._map_prior = parameter_prior(self.prior, summary, family, self.n_components, self.reg_covar)
+        return self._map_prior
 
-    def _run(
-        self, x: Tensor, initial: MixtureParameters, summary: DataSummary, previous: float, report: _Report
+    def _known_prior(self, x: Tensor) -> ParameterPrior | None:
+        if self.prior is None:
+            return None  # whatever the fit was made with
+        known = getattr(self, "_map_prior", None) or self._prior(summarise(x))
+        return None if known is None else known.to(x.device)
+
+    def _fold(
+        self,
+        x: Tensor,
+        start: MixtureParameters,
+        prior: ParameterPrior | None,
+        stream: Stream | None,
+        schedule: Schedule,
+    ) -> Any:
+        return stepwise_em(x, start, stream, schedule, self.reg_covar, prior, self.total_samples)
+
+    def _fitted(self, device: torch.device) -> MixtureParameters:
+        return self._parameters(None, device)
+
+    def _iterate(
+        self,
+        x: Tensor,
+        start: MixtureParameters,
+        prior: ParameterPrior | None,
+        summary: DataSummary,
+        previous: float,
+        callback: Callback,
     ) -> FitResult:
-        run = fit(
+        return fit(
             x,
-            initial,
+            start,
             reg_covar=self.reg_covar,
             tol=self.tol,
             max_iter=self.max_iter,
             previous=previous,
             summary=summary,
-            callback=report.iteration,
+            callback=callback,
+            prior=prior,
         )
-        report.end(run)
-        return run
 
-    def _start(self, X: Any, x: Tensor, rng: np.random.RandomState) -> MixtureParameters:
+    def _start(
+        self, X: Any, x: Tensor, rng: np.random.RandomState, prior: ParameterPrior | None
+    ) -> MixtureParameters:
         """Starting parameters: one M-step from responsibilities, then what the user gave instead."""
         family = family_of(self.covariance_type)
         given = checks.given_start(self, x.shape[1])
@@ -396,25 +302,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             parts = {name: as_tensor(v, torch.float64, x.device) for name, v in given.items()}
             return from_precisions(**parts, family=family)
         rows, gamma = self._start_responsibilities(X, x, rng)
-        start = initialise.parameters_from(rows, gamma, family, self.reg_covar)
+        start = initialise.parameters_from(rows, gamma, family, self.reg_covar, prior)
         return _replace(start, given)
-
-    def _start_responsibilities(self, X: Any, x: Tensor, rng: np.random.RandomState) -> tuple[Tensor, Tensor]:
-        if isinstance(self.init_params, str):
-            rows = starts.subsample(x, rng)
-            return rows, starts.start_responsibilities(rows, self.n_components, self.init_params, rng)
-        value = (
-            self.init_params(X, self.n_components, rng) if callable(self.init_params) else self.init_params
-        )
-        return x, checks.check_responsibilities(
-            as_tensor(value, x.dtype, x.device), len(x), self.n_components
-        )
 
     def _rank(self, run: FitResult) -> tuple[bool, bool, float]:
         """Collapsed runs last, degenerate ones before them, then by likelihood."""
         collapsed = run.history.status is Status.COLLAPSED
-        spurious = bool(diagnose(run.parameters, run.mass, self.reg_covar))
-        return (collapsed, spurious, -run.lower_bound)
+        return (collapsed, bool(self._reasons(run)), -run.lower_bound)
+
+    def _reasons(self, run: FitResult) -> tuple[str, ...]:
+        """Why the fit describes a few rows: under a prior it need not, a component may have no row at all."""
+        return diagnose(run.parameters, run.mass, self.reg_covar) if self.prior is None else ()
 
     def _store(self, run: FitResult, kind: Any, dtype: torch.dtype) -> None:
         """Fitted attributes, of X's kind and precision."""
@@ -426,17 +324,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.weights_, self.means_, self.covariances_ = map(public, (p.weights, p.means, p.covariances))
         self.precisions_ = public(p.precisions)
         self.precisions_cholesky_ = public(p.whitener.mT if p.family.form.is_matrix else p.whitener)
-        self.history_ = run.history
-        self.converged_ = run.history.status is Status.CONVERGED
-        self.n_iter_ = run.n_iter
-        self.lower_bound_, self.lower_bounds_ = run.lower_bound, list(run.history.log_likelihood)
-        self.spurious_ = diagnose(p, run.mass, self.reg_covar)
+        super()._store(run, kind, dtype)
+        self.spurious_ = self._reasons(run)
         if run.history.status is Status.COLLAPSED:
             self.spurious_ += (run.history.reason,)
 
-    def _warn(self, X: Any) -> None:
-        if not self.converged_ and self.max_iter > 0:
-            warnings.warn(f"{NOT_CONVERGED} ({self.history_.reason})", ConvergenceWarning, stacklevel=3)
+    def _warn_of_degeneracy(self, X: Any) -> None:
         if self.spurious_:
             advice = (
                 "Use fewer components, a more constrained covariance_type, more starts or a larger reg_covar."
@@ -452,38 +345,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                     f"{float(variances.min()):.2g}: rescale the columns or lower it."
                 )
             message = f"The fit is degenerate: {'; '.join(self.spurious_)}. {advice}"
-            warnings.warn(message, DegenerateFitWarning, stacklevel=3)
+            warnings.warn(message, DegenerateFitWarning, stacklevel=4)
 
     def _n_parameters(self) -> int:
         check_is_fitted(self)
         k, d = self.means_.shape
         return family_of(self.covariance_type).n_parameters(k, d) + k * d + k - 1
-
-
-class _Report:
-    """What `verbose` prints, in scikit-learn's layout: 1 for iterations, 2 for times and changes too."""
-
-    def __init__(self, verbose: int, interval: int, start: int):
-        self.verbose, self.interval = int(verbose), interval
-        self.began = self.last = perf_counter()
-        self._say(f"Initialization {start}")
-
-    def iteration(self, iteration: int, log_likelihood: float, change: float) -> None:
-        """Called by the loop after each iteration."""
-        if iteration % self.interval:
-            return
-        before, self.last = self.last, perf_counter()
-        detail = f"\t time lapse {self.last - before:.5f}s\t ll change {change:.5f}"
-        self._say(f"  Iteration {iteration}", detail)
-
-    def end(self, run: FitResult) -> None:
-        """Called when the run has stopped."""
-        detail = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {run.lower_bound:.5f}."
-        self._say(run.history.reason, detail)
-
-    def _say(self, text: str, detail: str = "") -> None:
-        if self.verbose:
-            print(text + detail if self.verbose > 1 else text)  # noqa: T201 (the edge; asked for)
 
 
 def _replace(start: MixtureParameters, given: dict[str, Any]) -> MixtureParameters:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from mixturelab.exceptions import MixtureLabError
 
-# JupyterLab's defaults for a class: no question about its news, and no look-up of newer versions.
+# JupyterLab's defaults for a class: no question about its news, no look-up of newer versions, and no menus and buttons
+# for teachers (page_config.json), which nbgrader, once installed, would show to everybody.
 _SETTINGS = Path(__file__).resolve().parent / "lab_settings"
+# What these menus and buttons would talk to: seconds of start-up, for nothing.
+_TEACHERS_SERVERS = ("formgrader", "assignment_list", "course_list", "validate_assignment")
 FIRST_NOTEBOOK = Path("notebooks", "00_start_here.ipynb")
 
 
@@ -68,6 +71,9 @@ def lab_command(notebook: Path, *, browser: bool = True) -> list[str]:
         f"--LabApp.default_url=/lab/tree/{page}",  # part of the address that is printed, too
         f"--LabApp.app_settings_dir={_SETTINGS}",
     ]
+    if importlib.util.find_spec("nbgrader") is not None:
+        modules = [f"nbgrader.server_extensions.{name}" for name in _TEACHERS_SERVERS]
+        command += [f"--ServerApp.jpserver_extensions={module}=False" for module in modules]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container root is the only user there is

@@ -17,6 +17,9 @@ import pytest
 from mixturelab.exceptions import MixtureLabError
 from mixturelab.lab import FIRST_NOTEBOOK, find_notebook, lab_command, open_lab
 
+TEACHERS_EXTENSIONS = ("@jupyter/nbgrader", "@jupyter-notebook/lab-extension")
+PAGE_CONFIG = re.compile(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', re.DOTALL)
+
 
 @pytest.fixture
 def notebook(tmp_path):
@@ -72,6 +75,43 @@ def answer_of(address: str) -> bytes:
     raise TimeoutError(address)
 
 
+# ------------------------------------------------------------------------------------- what a learner does not see
+
+
+def options(notebook):
+    return [part for part in lab_command(notebook) if "jpserver_extensions" in part]
+
+
+def test_the_teacher_s_servers_are_off_where_nbgrader_is_installed(notebook, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: object() if name == "nbgrader" else find_spec(name)
+    )
+    off = [part.removeprefix("--ServerApp.jpserver_extensions=") for part in options(notebook)]
+    assert off == [
+        f"nbgrader.server_extensions.{name}=False"
+        for name in ("formgrader", "assignment_list", "course_list", "validate_assignment")
+    ]
+
+
+def test_without_nbgrader_there_is_nothing_to_switch_off(notebook, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "nbgrader" else find_spec(name)
+    )
+    assert options(notebook) == []
+
+
+def test_all_of_nbgrader_s_servers_are_known_to_us(notebook):
+    spec = importlib.util.find_spec("nbgrader")
+    if spec is None:
+        pytest.skip("nbgrader is not installed (the extra `classroom`)")
+    servers = Path(spec.origin).parent / "server_extensions"
+    there = {path.parent.name for path in servers.glob("*/__init__.py")}
+    off = {part.split("server_extensions.")[1].removesuffix("=False") for part in options(notebook)}
+    assert off == there
+
+
 @pytest.mark.slow
 def test_jupyterlab_starts_and_serves_the_notebook(notebook):
     """The real program, without a window: its options are known to it, and the page opens on the notebook."""
@@ -101,6 +141,11 @@ def test_jupyterlab_starts_and_serves_the_notebook(notebook):
         documents = json.loads(answer_of(f"{settings}/docmanager-extension:plugin?{token}"))
         viewers = documents["schema"]["properties"]["defaultViewers"]["default"]
         assert viewers == {"markdown": "Markdown Preview"}  # a link to the glossary shows it, not its source
+        shown = json.loads(PAGE_CONFIG.search(answer_of(f"{server}/lab?{token}").decode())[1])
+        assert set(TEACHERS_EXTENSIONS) <= set(shown["disabledExtensions"])
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            answer_of(f"{server}/formgrader?{token}")
+        assert not [line for line in lines if "nbgrader" in line]  # no time is spent on importing it
         assert not [line for line in lines if re.search(r"\[[EC] |[Uu]nrecognized|Config option", line)], (
             lines
         )

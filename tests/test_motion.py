@@ -1,6 +1,7 @@
 """Pictures of mixtures in motion, and the decay explorer: numbers against slow oracles, words, frames and twins."""
 
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -180,6 +181,16 @@ def test_each_move_draws_another_small_picture_and_says_so(explorer):
     pictures = [Image.open(io.BytesIO(frame)) for frame in seen]
     assert len({picture.size for picture in pictures}) == 1
     assert max(map(len, seen)) < 60_000
+
+
+@pytest.mark.parametrize("memory", [0, 3, 7, 11])
+def test_names_of_speeds_do_not_cover_each_other(explorer, memory):
+    for speed in ("slow", "medium", "fast"):
+        explorer.speed.value = speed
+        explorer.memory.value = memory
+    names = [name.get_window_extent() for name in explorer._frames.errors.names if name.get_text()]
+    assert len(names) == 3
+    assert not any(one.overlaps(other) for one, other in combinations(names, 2))
 
 
 def test_what_was_tried_is_kept_for_each_speed(explorer):

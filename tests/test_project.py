@@ -257,7 +257,22 @@ def recipe(*arguments: str) -> list[str]:
 @posix
 @pytest.mark.parametrize(
     "target",
-    ["lab", "test", "test-fast", "test-browser", "torture", "lint", "demo", "notebooks", "bench", "lock"],
+    [
+        "lab",
+        "test",
+        "test-fast",
+        "test-browser",
+        "torture",
+        "lint",
+        "demo",
+        "notebooks",
+        "book",
+        "slides",
+        "classroom",
+        "wheelhouse",
+        "bench",
+        "lock",
+    ],  # fmt: skip
 )
 def test_each_make_target_does_its_own_setup(target):
     assert recipe(target)[0] == "sh scripts/setup.sh"

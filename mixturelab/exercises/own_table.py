@@ -130,11 +130,12 @@ def _of_columns(numbers: pd.DataFrame) -> Iterator[Item]:
         not counters,
         _say(counters, "no column just counts rows", "row numbers in", "a number of a row is no measurement"),
     )
-    tied = [str(name) for name in numbers if numbers[name].value_counts(normalize=True).max() > TIED]
+    often = [str(name) for name in numbers if numbers[name].value_counts(normalize=True).max() > TIED]
+    tied = [name for name in often if name not in constant]
     yield (
         not tied,
         _say(
-            [name for name in tied if name not in constant],
+            tied,
             "no single value takes up much of a column",
             "many equal values in",
             "rounded, cut off, or filled in? Expect components without width",
@@ -250,5 +251,8 @@ def _part(report: Mapping[str, str], name: str) -> Item:
         return False, f"`{name}` is not written yet"
     words = len(str(text).split())
     if words < WORDS:
-        return False, f"`{name}` has {words} words: say it so that a stranger understands it"
+        return (
+            False,
+            f"`{name}` has {words} {'word' if words == 1 else 'words'}: say it so that a stranger understands it",
+        )
     return True, f"`{name}` is written"

@@ -18,7 +18,8 @@ class Outcome(Enum):
     WRONG = "not yet"
 
 
-# Colour and sign both tell the outcome: either is enough. The colours hold 4.5:1 on white and 3:1 on black.
+# Colour and sign both tell the outcome: either is enough. The colours hold 4.5:1 on white and 3:1 on black, as a
+# bar needs; a head is mixed with the page's own text, dark or light, and so holds 4.5:1 on both.
 _SIGNS = {Outcome.NOT_ATTEMPTED: "○", Outcome.CORRECT: "✓", Outcome.WRONG: "✗"}
 _COLOURS = {Outcome.NOT_ATTEMPTED: "#6b6b6b", Outcome.CORRECT: "#0072b2", Outcome.WRONG: "#c04a00"}
 
@@ -90,7 +91,8 @@ def box(colour: str, head: str, inner: str) -> str:
     """A head, which its words and its colour tell, over what is HTML already; spoken when it appears."""
     # No background and no text colour: the notebook's own, light or dark, stay.
     style = f"border-left: 4px solid {colour}; padding: 0.3em 0.9em; margin: 0.2em 0; line-height: 1.5"
-    strong = f'<strong style="color: {colour}">{html.escape(head)}</strong>'
+    mixed = f"color-mix(in srgb, {colour} 65%, currentColor)"  # a browser that cannot mix keeps the first one
+    strong = f'<strong style="color: {colour}; color: {mixed}">{html.escape(head)}</strong>'
     return f'<div role="status" style="{style}">{strong}<br>{inner}</div>'
 
 

@@ -10,6 +10,7 @@ from mixturelab.model.covariance import Family
 from mixturelab.model.density import LogJoint, chunk_rows, chunks
 from mixturelab.model.forms import Form
 from mixturelab.model.linalg import accumulation_dtype
+from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.params import MixtureParameters
 from mixturelab.model.quadratic import DataSummary, QuadraticPass, digits_lost, shared_term, summarise
 from mixturelab.model.responsibilities import normalise_
@@ -88,7 +89,7 @@ def e_step(
         Take second moments about these points, through residuals.
     """
     summary = summary or summarise(x)
-    reading, total = _read(x, parameters, summary, origin)
+    reading, total = read(x, parameters, summary, origin)
     return reading.statistics(), total
 
 
@@ -97,12 +98,16 @@ def m_step(
     family: Family,
     reg_covar: float = 0.0,
     previous: MixtureParameters | None = None,
+    prior: ParameterPrior | None = None,
 ) -> MixtureParameters:
     """Parameters that maximise the expected log-likelihood (Bishop 2006, eqs. 9.24 to 9.26), plus a ridge.
 
-    A component whose mass is below `EMPTY_MASS` keeps its previous mean and covariance; its weight is what it is.
-    Covariances are *not* checked here: `MixtureParameters.is_positive` tells.
+    With a prior, they maximise the expected log-likelihood plus the log prior (MAP). Without one, a component whose
+    mass is below `EMPTY_MASS` keeps its previous mean and covariance; its weight is what it is. Covariances are *not*
+    checked here: `MixtureParameters.is_positive` tells.
     """
+    if prior is not None:
+        return prior.mode(statistics, reg_covar)
     d = statistics.origin.shape[1]
     mass = statistics.mass
     empty = mass < EMPTY_MASS
@@ -117,23 +122,44 @@ def m_step(
 
 
 def em_step(
-    x: Float[Tensor, "N D"], parameters: MixtureParameters, summary: DataSummary, reg_covar: float
+    x: Float[Tensor, "N D"],
+    parameters: MixtureParameters,
+    summary: DataSummary,
+    reg_covar: float,
+    prior: ParameterPrior | None = None,
 ) -> tuple[MixtureParameters, float, Float[Tensor, "K"]]:
     """One iteration: new parameters, the log-likelihood *of the old ones*, and the mass of each component.
+
+    With a prior the log-likelihood has the log prior added to it. See `em_update`.
+    """
+    new, total, statistics = em_update(x, parameters, summary, reg_covar, prior)
+    return new, total, statistics.mass
+
+
+def em_update(
+    x: Float[Tensor, "N D"],
+    parameters: MixtureParameters,
+    summary: DataSummary,
+    reg_covar: float,
+    prior: ParameterPrior | None = None,
+) -> tuple[MixtureParameters, float, SufficientStatistics]:
+    """The same, with the statistics that the new parameters were made from.
 
     Where the new covariances have lost digits to cancellation, the rows are read again, with the same
     responsibilities, through residuals about the new means.
     """
-    reading, log_likelihood = _read(x, parameters, summary)
+    reading, log_likelihood = read(x, parameters, summary)
     statistics = reading.statistics()
-    new = m_step(statistics, parameters.family, reg_covar, parameters)
-    if not _is_exact(reading.digits_lost(new), x.dtype):
-        statistics = _read(x, parameters, summary, new.means)[0].statistics()
-        new = m_step(statistics, parameters.family, reg_covar, parameters)
-    return new, log_likelihood, statistics.mass
+    new = m_step(statistics, parameters.family, reg_covar, parameters, prior)
+    if not is_exact(reading.digits_lost(new), x.dtype):
+        statistics = read(x, parameters, summary, new.means)[0].statistics()
+        new = m_step(statistics, parameters.family, reg_covar, parameters, prior)
+    if prior is not None:
+        log_likelihood += prior.log_density(parameters)
+    return new, log_likelihood, statistics
 
 
-def _read(
+def read(
     x: Tensor, parameters: MixtureParameters, summary: DataSummary, origin: Tensor | None = None
 ) -> tuple[ResidualPass | QuadraticPass, float]:
     """Read the rows once; the reading with its statistics, and the log-likelihood."""
@@ -151,7 +177,7 @@ def _choose(
 ) -> tuple[ResidualPass | QuadraticPass, Tensor | float]:
     """The quicker reading where it is exact enough, and what its log-joints leave out."""
     is_quicker = origin is None and _is_quadratic_quicker(parameters)
-    if is_quicker and _is_exact(digits_lost(parameters, summary), x.dtype):
+    if is_quicker and is_exact(digits_lost(parameters, summary), x.dtype):
         return QuadraticPass(parameters, summary, x.dtype), shared_term(parameters, summary)
     return ResidualPass(parameters, x, origin), 0.0
 
@@ -162,7 +188,8 @@ def _is_quadratic_quicker(parameters: MixtureParameters) -> bool:
     return n_products <= 1.5 * parameters.means.numel()
 
 
-def _is_exact(lost: Tensor, dtype: torch.dtype) -> bool:
+def is_exact(lost: Tensor, dtype: torch.dtype) -> bool:
+    """Whether no component's digits are lost beyond what is bearable."""
     return bool((lost <= _MOST_LOST[dtype]).all())  # NaN, from a covariance that is not positive, is not
 
 

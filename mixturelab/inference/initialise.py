@@ -7,18 +7,46 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mixturelab.inference.em import m_step
+from mixturelab.inference.variational import vb_m_step
+from mixturelab.model.conjugate import ConjugateMixture
 from mixturelab.model.covariance import Family
 from mixturelab.model.density import chunk_rows
 from mixturelab.model.linalg import accumulation_dtype
+from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.params import MixtureParameters
 from mixturelab.model.quadratic import summarise
 from mixturelab.model.suffstats import SufficientStatistics
 
 
 def parameters_from(
-    x: Float[Tensor, "N D"], responsibilities: Float[Tensor, "N K"], family: Family, reg_covar: float
+    x: Float[Tensor, "N D"],
+    responsibilities: Float[Tensor, "N K"],
+    family: Family,
+    reg_covar: float,
+    prior: ParameterPrior | None = None,
 ) -> MixtureParameters:
-    """The one M-step that turns a start into parameters, about means that are found first."""
+    """The one M-step that turns a start into parameters."""
+    total = statistics_from(x, responsibilities, family)
+    return m_step(total, family, reg_covar, _whole(x, family, reg_covar, len(total.mass)), prior)
+
+
+def posterior_from(
+    x: Float[Tensor, "N D"],
+    responsibilities: Float[Tensor, "N K"],
+    prior: ConjugateMixture,
+    reg_covar: float,
+    weight: float = 1.0,
+) -> ConjugateMixture:
+    """The one M-step that turns a start into a posterior; ``weight`` rows are meant by each row given."""
+    return vb_m_step(
+        statistics_from(x, responsibilities, prior.components.family).scale(weight), prior, reg_covar
+    )
+
+
+def statistics_from(
+    x: Float[Tensor, "N D"], responsibilities: Float[Tensor, "N K"], family: Family
+) -> SufficientStatistics:
+    """What a start's responsibilities sum to, about means that are found first."""
     means = _weighted_means(x, responsibilities)
     acc = means.dtype  # once a fit: nothing is saved by rounding here
     total: SufficientStatistics | None = None
@@ -27,7 +55,7 @@ def parameters_from(
         part = SufficientStatistics.collect(chunk.to(acc), gamma.to(acc), means, family.form)
         total = part if total is None else total + part
     assert total is not None
-    return m_step(total, family, reg_covar, _whole(x, family, reg_covar, len(means)))
+    return total
 
 
 def _whole(x: Tensor, family: Family, reg_covar: float, n_components: int) -> MixtureParameters:

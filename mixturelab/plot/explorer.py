@@ -44,7 +44,8 @@ class Explorer(ipywidgets.VBox):
         self.controls = dict(controls)
         self._draw, self._say, self._twin = draw, words, twin
         size = {"width": f"{width}px"} if width else {}
-        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%", **size})
+        # Without a margin at its sides: with one it would be wider than a narrow page, which then scrolls.
+        self.image = ipywidgets.Image(format="png", layout={"max_width": "100%", "margin": "2px 0", **size})
         self.words = ipywidgets.HTML()
         for control in self.controls.values():
             control.observe(self._move, names="value")

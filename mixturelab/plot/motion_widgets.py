@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import ipywidgets
@@ -184,12 +185,23 @@ class _Errors:
             if positions:
                 name.xy = (memories[-1] * 1.15, errors[-1])
                 name.set_position(name.xy)
+        self._keep_names_apart()
         if now is not None:
             speed, position = now
             found = self.found[speed]
             self.ring.set_data([found.memories[position]], [found.errors[position]])
 
+    def _keep_names_apart(self) -> None:
+        """Names of dots that lie close together, from the lowest up, each a line above the last."""
+        shown = sorted((name for name in self.names if name.get_text()), key=lambda name: name.xy[1])
+        for below, name in pairwise(shown):
+            (x, low), (own_x, y) = below.xy, name.xy
+            if 1 / _NAME_WIDTH < own_x / x < _NAME_WIDTH:
+                name.xy = (own_x, max(y, low * _NAME_HEIGHT))
+                name.set_position(name.xy)
 
+
+_NAME_WIDTH, _NAME_HEIGHT = 3.5, 1.25  # of a name on the two log scales, as factors
 _RING: dict[str, Any] = {
     "markersize": 15,
     "markerfacecolor": "none",

@@ -229,6 +229,7 @@ def _controls(found: Sweep, names: Sequence[str]) -> dict[str, Any]:
 
 def _feature(features: Sequence[tuple[str, int]], value: int, name: str) -> ipywidgets.SelectionSlider:
     """Which feature lies along an axis. Not a Dropdown: JupyterLab takes the arrow keys away from it."""
+    # Wide enough for a name of some 18 letters beside the slider, which otherwise is cut off.
     return ipywidgets.SelectionSlider(
-        options=list(features), value=value, description=name, layout={"width": "26em"}
+        options=list(features), value=value, description=name, layout={"width": "30em"}
     )

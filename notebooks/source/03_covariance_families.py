@@ -876,7 +876,7 @@ check("03.7", bic_in_other_units)
 # 5. R. E. Kass and A. E. Raftery (1995), Bayes factors, *Journal of the American Statistical Association* 90, 773-795.
 #    When a difference is large.
 #
-# **Next:** 04, model selection. How many components, and of which family: who decides?
+# **Next:** [04](04_model_selection.ipynb), model selection. How many components, and of which family: who decides?
 
 # %%
 progress("03")

@@ -61,7 +61,7 @@ from mixturelab.plot.own_table_widgets import TableExplorer
 # three, the species. If a fourth shows up, we want to know what it is.
 
 # %%
-project = next(p for p in Path.cwd().parents if (p / "data" / "penguins.csv").is_file())
+project = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "data" / "penguins.csv").is_file())
 path = project / "data" / "penguins.csv"  # yours: "my_table.csv", if it lies beside this notebook
 table = pd.read_csv(path)
 table.head(4)

@@ -2,10 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from browser.pages import NotebookPage
-from browser.server import Lab
+from browser.report import Report
+from browser.server import ROOT, Lab
 
 REQUIRED = (
     "MIXTURELAB_BROWSER"  # "required": a missing browser fails the tests, as it should where it was installed
@@ -50,13 +54,42 @@ def lab(browser, tmp_path_factory):
     running.stop()
 
 
-@pytest.fixture
-def open_notebook(browser, lab):
+@pytest.fixture(scope="session")
+def report():
+    """What the tests found, written beside the pictures when all are done."""
+    found = Report(ROOT / "artifacts" / "browser")
+    yield found
+    found.write()
+
+
+@contextmanager
+def opener(browser: Any, lab: Lab) -> Iterator[Callable[[str], NotebookPage]]:
     """Opens a notebook in a page of its own; afterwards the page is closed and the kernel ended."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     # The token goes into a cookie by a request that no report shows.
     context.request.get(f"{lab.address}/lab", params={"token": lab.token})
     page = context.new_page()
-    yield lambda name: NotebookPage(page, lab, name)
-    context.close()
-    lab.end_kernels()
+    try:
+        yield lambda name: NotebookPage(page, lab, name)
+    finally:
+        context.close()
+        lab.end_kernels()
+
+
+@pytest.fixture
+def open_notebook(browser, lab):
+    """Opens a notebook for one test."""
+    with opener(browser, lab) as open_it:
+        yield open_it
+
+
+@pytest.fixture(scope="module")
+def open_for_long(browser, lab):
+    """Opens notebooks for several tests, each in a page of its own, one at a time."""
+    return lambda name: _held(opener(browser, lab), name)
+
+
+@contextmanager
+def _held(opened: Any, name: str) -> Iterator[NotebookPage]:
+    with opened as open_it:
+        yield open_it(name)

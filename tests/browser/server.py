@@ -1,4 +1,4 @@
-"""A JupyterLab for tests: on a free port, on a copy of the notebooks, with nothing of the user's, its token untold."""
+"""A JupyterLab for tests, started as `mixturelab lab` does: on a copy of the notebooks, with nothing of the user's."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,27 +13,28 @@ from pathlib import Path
 
 import nbformat
 
+from mixturelab.lab import FIRST_NOTEBOOK, lab_command
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-# All cells in the page, and nothing saved or fetched by itself.
+# What differs from a learner's JupyterLab: all cells are in the page at once, and nothing is saved by itself.
 SETTINGS = {
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
 
 def copy_without_outputs(folder: Path) -> None:
-    """The learner's notebooks and what they link to; what has run in the page then shows by itself."""
-    folder.mkdir()
+    """The notebooks, the learner's and the teacher's, and what they link to; what has run in the page then shows."""
+    (folder / "solutions").mkdir(parents=True)
     if (NOTEBOOKS / "reference").is_dir():
         shutil.copytree(NOTEBOOKS / "reference", folder / "reference")
-    for path in NOTEBOOKS.glob("*.ipynb"):
+    for path in [*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")]:
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, folder / path.name)
+        nbformat.write(notebook, folder / path.relative_to(NOTEBOOKS))
 
 
 class Lab:
@@ -49,6 +49,7 @@ class Lab:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
         self.token = secrets.token_hex(16)
+        self._write_settings()
         self._log = (folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
             self._command(),
@@ -60,16 +61,16 @@ class Lab:
         self._wait()
 
     def _command(self) -> list[str]:
-        settings = self.folder / "settings"
-        settings.mkdir()
-        (settings / "overrides.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"]
-        command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.address.rpartition(':')[2]}"]
-        command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"]
-        command += [f"--LabApp.app_settings_dir={settings}"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.append("--allow-root")
-        return command
+        command = lab_command(self.root / FIRST_NOTEBOOK, browser=False)
+        command += ["--expose-app-in-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
+        return [*command, f"--ServerApp.port={self.address.rpartition(':')[2]}"]
+
+    def _write_settings(self) -> None:
+        """As a user sets them: they stand over the defaults that `mixturelab lab` gives."""
+        for name, settings in SETTINGS.items():
+            path = self.folder / "jupyterlab_settings_dir" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(settings), encoding="utf-8")
 
     def _environment(self) -> dict[str, str]:
         """The token is not among the arguments, which every process can read; no folder is the user's."""

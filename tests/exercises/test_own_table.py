@@ -50,6 +50,11 @@ def test_what_is_not_in_order_is_said(table, words):
     assert "to do" in check_table(table)._repr_html_()
 
 
+def test_what_is_to_do_is_said_once_and_never_as_praise():
+    said = failing(check_table(GOOD.assign(d=3.0)))
+    assert said == ["one value only in `d`: it tells nothing: leave it out"]
+
+
 def test_an_empty_column_is_not_taken_for_a_constant_one():
     said = failing(check_table(GOOD.assign(d=np.nan)))
     assert any("values missing in `d`" in one for one in said)
