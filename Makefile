@@ -12,13 +12,14 @@ export PYTHON TORCH_INDEX
 # What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
 notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast test-browser torture lint demo notebooks book slides classroom wheelhouse bench lock clean
+.PHONY: help setup lab test test-fast test-browser test-lowest torture lint demo notebooks book slides classroom wheelhouse bench lock clean
 
 help:
 	@echo 'make lab           open the notebooks in JupyterLab'
 	@echo 'make test          prove that everything works: style, layers, types, tests, every notebook'
 	@echo 'make test-fast     the same without the notebooks and the slow tests'
 	@echo 'make test-browser  open each notebook in JupyterLab, in a headless Chromium, and move its widgets by keyboard and mouse'
+	@echo 'make test-lowest   the package with the lowest versions that pyproject.toml allows, in artifacts/lowest'
 	@echo 'make torture       kill runs a thousand times while they write, and check what is left'
 	@echo 'make demo          fit the data in data/dataset.csv and write artifacts/'
 	@echo 'make notebooks     write and run the notebooks from notebooks/source'
@@ -50,6 +51,10 @@ test-fast: setup
 test-browser: setup
 	@echo 'mixturelab: each notebook in JupyterLab, in a headless Chromium; both themes, 1280 and 800 pixels wide'
 	@MIXTURELAB_BROWSER=required $(RUN) -m pytest tests/browser -m browser
+
+test-lowest: setup
+	@echo 'mixturelab: the lowest versions that pyproject.toml allows, in a virtual environment of their own'
+	@$(RUN) scripts/lowest.py
 
 torture: setup
 	@echo 'mixturelab: a thousand kills of writers and of whole runs; after each the files are checked (some ten minutes)'

@@ -244,6 +244,12 @@ def test_the_wheel_holds_the_tables_and_says_that_it_is_typed(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ the commands
+TARGETS = (
+    "lab", "test", "test-fast", "test-browser", "test-lowest", "torture", "lint", "demo", "notebooks", "book", "slides",
+    "classroom", "wheelhouse", "bench", "lock",
+)  # fmt: skip
+
+
 def recipe(*arguments: str) -> list[str]:
     """What make would do, also when make runs this test."""
     environment = {
@@ -255,25 +261,7 @@ def recipe(*arguments: str) -> list[str]:
 
 
 @posix
-@pytest.mark.parametrize(
-    "target",
-    [
-        "lab",
-        "test",
-        "test-fast",
-        "test-browser",
-        "torture",
-        "lint",
-        "demo",
-        "notebooks",
-        "book",
-        "slides",
-        "classroom",
-        "wheelhouse",
-        "bench",
-        "lock",
-    ],  # fmt: skip
-)
+@pytest.mark.parametrize("target", TARGETS)
 def test_each_make_target_does_its_own_setup(target):
     assert recipe(target)[0] == "sh scripts/setup.sh"
     assert f"make {target}" in MAKEFILE

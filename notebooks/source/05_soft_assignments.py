@@ -976,7 +976,7 @@ print("the wildest of ten rows has distance²", round((ten[9, 0] - ten.mean()) *
 # 6. P. J. Rousseeuw and B. C. van Zomeren (1990), Unmasking multivariate outliers and leverage points, *Journal of the
 #    American Statistical Association* 85, 633-639. Masking.
 #
-# **Next:** 06, Bayesian mixtures. What if the parameters themselves were uncertain?
+# **Next:** [06](06_bayesian_mixtures.ipynb), Bayesian mixtures. What if the parameters themselves were uncertain?
 
 # %%
 progress("05")
