@@ -54,7 +54,7 @@ test-browser: setup
 
 test-lowest: setup
 	@echo 'mixturelab: the lowest versions that pyproject.toml allows, in a virtual environment of their own'
-	@$(RUN) scripts/lowest.py
+	@$(RUN) scripts/lowest.py --workers $(WORKERS)
 
 torture: setup
 	@echo 'mixturelab: a thousand kills of writers and of whole runs; after each the files are checked (some ten minutes)'
@@ -88,8 +88,8 @@ classroom: setup
 	@$(RUN) scripts/classroom.py $(NOTEBOOKS)
 
 wheelhouse: setup
-	@echo 'mixturelab: collect what laptops without a network need in artifacts/wheelhouse'
-	@$(RUN) scripts/wheelhouse.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS))
+	@echo 'mixturelab: all that laptops need to install with no network, in artifacts/wheelhouse'
+	@$(RUN) scripts/wheelhouse.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS)) $(if $(SOLUTIONS),--solutions)
 
 bench: setup
 	@echo 'mixturelab: time one EM iteration, side by side with other libraries'
@@ -101,4 +101,4 @@ lock: setup
 	@$(RUN) scripts/lock.py
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build artifacts/lowest artifacts/wheelhouse

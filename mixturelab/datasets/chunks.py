@@ -112,8 +112,10 @@ def _memory_map(path: Path) -> FloatChunk:
 def _csv_frames(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
+    names = None if columns is None else list(columns)
     try:
-        with pd.read_csv(path, chunksize=rows, usecols=None if columns is None else list(columns)) as reader:
+        # Other parsers of pandas may differ in the last bit between a whole file and a part of it.
+        with pd.read_csv(path, chunksize=rows, usecols=names, float_precision="round_trip") as reader:
             yield from reader
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: cannot be read as CSV ({str(error).strip()})") from error

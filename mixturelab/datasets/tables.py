@@ -58,7 +58,7 @@ def _csv(filename: str) -> Callable[[], pd.DataFrame]:
         path = data_file(filename)
         if not path.is_file():
             raise DataError(f"{filename} is missing: reinstall mixturelab, or restore data/ in the clone")
-        return pd.read_csv(path)
+        return pd.read_csv(path, float_precision="round_trip")  # as in chunks, to the last bit
 
     return read
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+import torch
 
 from mixturelab.arrays import torch_dtype
 from mixturelab.exceptions import ModelFileError
@@ -47,7 +48,7 @@ _SETTINGS = (
     "verbose_interval",
     "dtype",
 )
-_PACKAGES = ("numpy", "scikit-learn", "scipy", "torch", "safetensors")
+_PACKAGES = ("numpy", "scikit-learn", "scipy", "safetensors")
 
 
 # ----------------------------------------------------------------------------------------------- from a model
@@ -136,6 +137,7 @@ def versions() -> dict[str, str]:
         "mixturelab": __version__,
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in _PACKAGES},
+        "torch": str(torch.__version__),  # with the build, such as +cpu, which the metadata may leave out
     }
 
 

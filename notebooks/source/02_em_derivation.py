@@ -455,7 +455,7 @@ print(f"formula {by_hand:.5f}, finite difference {by_nudge:.5f}")
 # <details><summary>Open</summary>
 #
 # The lazy M-step breaks nothing: line two needs a *higher* point, not the highest (*generalised EM*). The lazy E-step breaks line
-# three: $\mathcal{L}$ still never falls, but $\ell$ may. Variational Bayes, in notebook 06, lives with that.
+# three: $\mathcal{L}$ still never falls, but $\ell$ may. Variational Bayes, in [06](06_bayesian_mixtures.ipynb), lives with that.
 #
 # </details>
 
