@@ -244,18 +244,38 @@ def simclr(
     part of every batch.
     """
     from mixturelab.simclr import edge
+    from mixturelab.watch import ViewWriter
 
     changes = {"seed": seed, "epochs": epochs, "device": device}
     with edge.processes(rank_timeout, _warn) as group:
         settings, folder = edge.prepare(config, out, experiment, resume, changes, group)
-        with edge.warnings_as_lines(_warn, group):
-            result = edge.train(settings, folder, resume=resume, progress=sys.stderr.isatty())
+        with edge.warnings_as_lines(_warn, group), ViewWriter(folder) as view:
+            result = edge.train(settings, folder, resume=resume, progress=sys.stderr.isatty(), on_step=view)
         code = edge.finish(result, typer.echo, _warn)
     raise typer.Exit(code)
 
 
 def _warn(line: str) -> None:
     typer.echo(f"mixturelab: {line}", err=True)
+
+
+@app.command()
+def watch(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, also of another machine's.")
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Show the numbers once and end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a run that has not begun yet.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+) -> None:
+    """Follow a run that trains elsewhere: its numbers, and its alarms in words.
+
+    Ends with the run, or with Ctrl-C. Exit code 0: all is well; 1: an alarm is on, the loss is not finite, or
+    nothing comes any more; 2: there is no run.
+    """
+    from mixturelab.watch import terminal
+
+    raise typer.Exit(terminal.watch(run, once=once, wait=wait, every=every))
 
 
 def _names(text: str) -> list[str]:

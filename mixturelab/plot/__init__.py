@@ -14,12 +14,12 @@ from mixturelab.plot.runs import training_curves
 from mixturelab.plot.selection import selection_curve
 
 if TYPE_CHECKING:
-    from mixturelab.plot.live import LiveFigure
+    from mixturelab.plot.monitor import LiveMonitor
 
 __all__ = [
     "COLOURS",
     "MARKERS",
-    "LiveFigure",
+    "LiveMonitor",
     "Picture",
     "Still",
     "alt_text",
@@ -49,9 +49,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`LiveFigure` is fetched when it is first used: pictures do without ipywidgets."""
-    if name != "LiveFigure":
+    """`LiveMonitor` is fetched when it is first used: pictures do without ipywidgets."""
+    if name != "LiveMonitor":
         raise AttributeError(f"module 'mixturelab.plot' has no attribute {name!r}")
-    from mixturelab.plot.live import LiveFigure
+    from mixturelab.plot.monitor import LiveMonitor
 
-    return LiveFigure
+    return LiveMonitor

@@ -262,18 +262,19 @@ film = Film(digits.labels[::6])  # every sixth image, for section 6
 
 # %%
 def follow(name, config):
-    run, live = Trainer(config, digits), plot.LiveFigure(200, name)
-    display(live)
-    for step in run:
-        live.update(step.number, step.loss, step.row)
+    run = Trainer(config, digits)
+    monitor = plot.LiveMonitor(run, name, n_steps=201)
+    display(monitor)
+    for step in monitor.track():
         if step.number % 10 == 0:
             _, z = embed(run.network, digits.images[::6])
             film.add(name, step.number, z, run.estimator.compute(), step.row)
-        if step.number == 200:
-            break
-    live.final()
     return run
 
+
+# %% [markdown]
+# Six curves, and a map: 450 digits as the network sees them now, brought into the two directions in which the
+# components' means differ most. Colours are mixed as the responsibilities say; an ellipse holds 90 % of a component.
 
 # %% [markdown]
 # **Predict**, before you start it:
@@ -283,8 +284,8 @@ def follow(name, config):
 # 3. What will the mixture's `trace_B` do: rise, fall, or neither?
 
 # %% [markdown]
-# It takes about ten seconds on one core of a recent machine, up to a minute on an old one. Watch it. You may stop it
-# with ■, and run the cell again.
+# It takes about ten seconds on one core of a recent machine, up to a minute on an old one. Watch it. **Stop** ends it
+# after the step it is in, and so does ■; then run the cell again.
 
 # %%
 runs = {"healthy": follow("healthy", config)}
@@ -754,6 +755,14 @@ except ValueError as error:
 # ```
 # mixturelab simclr --config configs/simclr_digits.yaml --out runs/healthy
 # mixturelab simclr --config configs/simclr_digits.yaml --out runs/ring --experiment low_rank_collapse
+# ```
+
+# %% [markdown]
+# While one trains, here or on another machine that shares the disk, its folder is enough to watch it: in a terminal by
+# the line below, in a notebook by `plot.LiveMonitor("runs/ring")`, with the same curves and the same map.
+#
+# ```
+# mixturelab watch runs/ring
 # ```
 
 # %% [markdown]

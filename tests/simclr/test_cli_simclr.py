@@ -28,6 +28,7 @@ FILES = {
     "mixture.csv",
     "mixture_diagnostics.csv",
     "training.png",
+    "view.safetensors",
 }
 
 
