@@ -28,15 +28,8 @@ from mixturelab.model.conjugate import (
 )
 from mixturelab.model.covariance import family_of
 from mixturelab.model.forms import SHARED
+from mixturelab.model.linalg import accumulation_dtype
 from mixturelab.model.quadratic import DataSummary
-
-_PRIORS = (
-    "weight_concentration_prior",
-    "mean_precision_prior",
-    "mean_prior",
-    "degrees_of_freedom_prior",
-    "covariance_prior",
-)
 
 
 class BayesianGaussianMixture(MixtureEstimator):
@@ -96,7 +89,7 @@ class BayesianGaussianMixture(MixtureEstimator):
     learning_offset : float, default=0
         τ ≥ 0, in rows: a larger one damps the first batches.
     learning_rate : float, optional
-        A constant rate for each row instead, for streams that drift: about its reciprocal of rows are remembered.
+        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered.
     total_samples : float, optional
         How many rows the stream stands for against the prior; by default as many as it remembers. Set it to the number
         of rows where the same rows come again and again.
@@ -241,6 +234,11 @@ class BayesianGaussianMixture(MixtureEstimator):
         higher is better, and a difference of two is a bound's guess at a log Bayes factor. X has to be the training
         data: the posterior's distance from the prior is subtracted once.
 
+        Of a Dirichlet process, p(X) sums over all ways to spread the rows over components, and K = 1 is no exception:
+        its bound includes the probability that all N rows share the first component, α Γ(α) N! / Γ(α + N + 1), which
+        is −ln(N + 1) in nats at the default concentration α = 1. With "dirichlet_distribution" K = 1 has no such term,
+        and the bound is the log evidence of a single Gaussian.
+
         Parameters
         ----------
         X : array-like, DataFrame or Tensor [N, D]
@@ -274,11 +272,12 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     def _prior(self, summary: DataSummary) -> ConjugateMixture:
         self._priors, self._is_mended = priors.resolve(self, summary)
-        kind, family = self.weight_concentration_prior_type, family_of(self.covariance_type)
-        return priors.conjugate_mixture(self._priors, kind, family, self.n_components)
+        return self._prior_of(self._priors)
 
     def _known_prior(self, x: Tensor) -> ConjugateMixture:
-        return self._fitted_prior(x.device)
+        like = torch.empty(x.shape[1], dtype=accumulation_dtype(x.device), device=x.device)
+        self._priors = self._prior_values(x.device) | priors.given(self, like)
+        return self._prior_of(self._priors)
 
     def _fold(
         self,
@@ -345,8 +344,7 @@ class BayesianGaussianMixture(MixtureEstimator):
 
     def _fitted(self, device: torch.device) -> ConjugateMixture:
         """The posterior, from the public attributes."""
-        acc = torch.float32 if device.type == "mps" else torch.float64
-        family = family_of(self.covariance_type)
+        acc, family = accumulation_dtype(device), family_of(self.covariance_type)
 
         def inside(value: Any) -> Tensor:
             return as_tensor(value, acc, device)
@@ -370,9 +368,17 @@ class BayesianGaussianMixture(MixtureEstimator):
         return Dirichlet(inside(self.weight_concentration_))
 
     def _fitted_prior(self, device: torch.device) -> ConjugateMixture:
-        acc = torch.float32 if device.type == "mps" else torch.float64
-        values = {name: getattr(self, f"{name}_") for name in _PRIORS}
-        values |= {name: as_tensor(values[name], acc, device) for name in ("mean_prior", "covariance_prior")}
+        return self._prior_of(self._prior_values(device))
+
+    def _prior_values(self, device: torch.device) -> dict[str, Any]:
+        """Of the fit, from the public attributes."""
+        values = {name: getattr(self, f"{name}_") for name in priors.CONJUGATE}
+        acc = accumulation_dtype(device)
+        return values | {
+            name: as_tensor(values[name], acc, device) for name in ("mean_prior", "covariance_prior")
+        }
+
+    def _prior_of(self, values: dict[str, Any]) -> ConjugateMixture:
         kind, family = self.weight_concentration_prior_type, family_of(self.covariance_type)
         return priors.conjugate_mixture(values, kind, family, self.n_components)
 

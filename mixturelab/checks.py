@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -112,6 +113,18 @@ def check_fitted_shapes(model: Any, weights: Tensor, means: Tensor, precisions_c
                 f"{name} has shape {tuple(found[name].shape)}; wanted {shape} for n_components={k} and "
                 f"covariance_type={family.name!r}: settings changed since the fit need a new fit (warm_start=False)"
             )
+    if not _is_root(
+        precisions_cholesky, family.form.is_matrix
+    ):  # [K, D] of "diag" is [D, D] of "tied" if K = D
+        raise ArgumentError(
+            f"precisions_cholesky_ is not that of covariance_type={family.name!r}; wanted "
+            f"{'upper triangular matrices' if family.form.is_matrix else 'positive numbers'}: "
+            "settings changed since the fit need a new fit (warm_start=False)"
+        )
+
+
+def _is_root(root: Tensor, is_matrix: bool) -> bool:
+    return bool((root.tril(-1) == 0).all() if is_matrix else (root > 0).all())
 
 
 def check_responsibilities(gamma: Tensor, n_samples: int, n_components: int) -> Tensor:
@@ -149,7 +162,14 @@ def given_start(model: Any, n_features: int) -> dict[str, Any]:
 def shaped(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """The value as an array of finite numbers, if it has that shape."""
     host = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-    array = check_array(host, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True)
+    try:
+        array = check_array(
+            host, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True, ensure_min_samples=0
+        )
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{name} is {reprlib.repr(value)}; wanted finite numbers of shape {shape}: {error}"
+        ) from None
     if array.shape != shape:
         raise ArgumentError(f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}")
     return array

@@ -76,7 +76,7 @@ class GaussianMixture(MixtureEstimator):
     learning_offset : float, default=0
         τ ≥ 0, in rows: a larger one damps the first batches.
     learning_rate : float, optional
-        A constant rate for each row instead, for streams that drift: about its reciprocal of rows are remembered.
+        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered.
     total_samples : float, optional
         How many rows the stream stands for against the prior; by default as many as it remembers. Set it to the number
         of rows where the same rows come again and again.
@@ -248,15 +248,19 @@ class GaussianMixture(MixtureEstimator):
         check_prior(self.prior)
 
     def _prior(self, summary: DataSummary) -> ParameterPrior | None:
-        family = family_of(self.covariance_type)
-        self._map_prior = parameter_prior(self.prior, summary, family, self.n_components, self.reg_covar)
+        self._map_prior = self._prior_for(summary)
         return self._map_prior
+
+    def _prior_for(self, summary: DataSummary, known: ParameterPrior | None = None) -> ParameterPrior | None:
+        family = family_of(self.covariance_type)
+        return parameter_prior(self.prior, summary, family, self.n_components, self.reg_covar, known)
 
     def _known_prior(self, x: Tensor) -> ParameterPrior | None:
         if self.prior is None:
             return None  # whatever the fit was made with
-        known = getattr(self, "_map_prior", None) or self._prior(summarise(x))
-        return None if known is None else known.to(x.device)
+        known = getattr(self, "_map_prior", None)
+        self._map_prior = self._prior_for(summarise(x), None if known is None else known.to(x.device))
+        return self._map_prior
 
     def _fold(
         self,

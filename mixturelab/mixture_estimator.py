@@ -76,7 +76,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         `learning_decay`, `learning_offset` or `learning_rate` say, and one M-step is made. The first batch starts as
         `fit` does (by `init_params`, with at least `n_components` rows) and defines priors that were left out. After
         `fit`, the stream goes on from the rows of the fit; a model from `from_parameters` or a file starts with its
-        parameters, and its first batch is all that it remembers. Pickling the model keeps the stream.
+        parameters, and its first batch is all that it remembers (a file keeps neither prior nor schedule). Pickling the
+        model keeps the stream. Priors that are given or changed later hold from the next batch on. `n_init`, `tol`,
+        `max_iter` and `warm_start` play no part.
 
         `lower_bound_` and `history_` are then of the last batch alone, before it was learned from: the mean of
         `score_samples` over rows not seen before. `n_iter_` counts batches.
@@ -272,12 +274,16 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
             except CollapsedComponentError as error:
                 collapsed = error
                 continue
-            previous = self.lower_bound_ if is_warm else -math.inf
+            previous = self._last_bound() if is_warm else -math.inf
             runs.append(self._iterate(x, initial, prior, summary, previous, report.iteration))
             report.end(runs[-1])
         if not runs and collapsed is not None:
             raise collapsed
         return runs
+
+    def _last_bound(self) -> float:
+        """What a warm start goes on from; a stream's last batch says nothing of these rows."""
+        return -math.inf if self.history_.status is Status.STREAMING else self.lower_bound_
 
     def _begin(self, X: Any, x: Tensor) -> tuple[Any, Any]:
         """A stream's start and prior, from its first batch."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mixturelab.arrays import as_tensor
@@ -20,6 +21,13 @@ from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.quadratic import DataSummary
 
 PROCESS, DISTRIBUTION = "dirichlet_process", "dirichlet_distribution"
+CONJUGATE = (
+    "weight_concentration_prior",
+    "mean_precision_prior",
+    "mean_prior",
+    "degrees_of_freedom_prior",
+    "covariance_prior",
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def check_conjugate(model: Any) -> None:
     ArgumentError
     """
     kind = model.weight_concentration_prior_type
-    if kind not in (PROCESS, DISTRIBUTION):
+    if not isinstance(kind, str) or kind not in (PROCESS, DISTRIBUTION):
         raise ArgumentError(
             f"weight_concentration_prior_type is {kind!r}; wanted one of {[PROCESS, DISTRIBUTION]}"
         )
@@ -95,22 +103,31 @@ def check_conjugate(model: Any) -> None:
 
 
 def parameter_prior(
-    prior: Prior | None, summary: DataSummary, family: Family, n_components: int, reg_covar: float
+    prior: Prior | None,
+    summary: DataSummary,
+    family: Family,
+    n_components: int,
+    reg_covar: float,
+    known: ParameterPrior | None = None,
 ) -> ParameterPrior | None:
-    """The prior of MAP-EM for these data."""
+    """The prior of MAP-EM for these data; what was left out is that of a stream's ``known`` one, if there is one."""
     if prior is None:
         return None
     d, k, form = len(summary.origin), n_components, family.form
     freedom = float(d + 2 if prior.degrees_of_freedom is None else prior.degrees_of_freedom)
     if form.is_matrix:
         _freedom("prior.degrees_of_freedom", freedom, d)
-    if prior.covariance is None:
+    if prior.covariance is None and known is not None:
+        scale = known.scale
+    elif prior.covariance is None:
         scale = spread_of(summary, family, reg_covar, "prior.covariance")[0] / k ** (2 / d)
     else:
         scale = _scale("prior.covariance", prior.covariance, form, d, summary.origin)
     return ParameterPrior(
         summary.origin.new_full((k,), float(prior.weight_concentration)),
-        summary.origin if prior.mean is None else _mean("prior.mean", prior.mean, summary.origin),
+        (known.mean if known else summary.origin)
+        if prior.mean is None
+        else _mean("prior.mean", prior.mean, summary.origin),
         float(prior.mean_precision),
         freedom,
         scale.expand(form.shape(k, d)),
@@ -124,27 +141,39 @@ def resolve(model: Any, summary: DataSummary) -> tuple[dict[str, Any], bool]:
     Left out, they are scikit-learn's: 1 / K, 1, the mean of X, D, and the covariance of X (its diagonal, the mean of
     that).
     """
-    d, family = len(summary.origin), family_of(model.covariance_type)
-    freedom = model.degrees_of_freedom_prior
-    if freedom is not None:
-        _freedom("degrees_of_freedom_prior", freedom, d)
-    concentration, precision = model.weight_concentration_prior, model.mean_precision_prior
+    family, found = family_of(model.covariance_type), given(model, summary.origin)
     is_singular = False
-    mean = summary.origin
-    if model.mean_prior is not None:
-        mean = _mean("mean_prior", model.mean_prior, summary.origin)
-    if model.covariance_prior is None:
-        scale, is_singular = spread_of(summary, family, model.reg_covar, "covariance_prior")
-    else:
-        scale = _scale("covariance_prior", model.covariance_prior, family.form, d, summary.origin)
-    found = {
-        "weight_concentration_prior": 1.0 / model.n_components if concentration is None else concentration,
-        "mean_precision_prior": 1.0 if precision is None else precision,
-        "mean_prior": mean,
-        "degrees_of_freedom_prior": d if freedom is None else freedom,
-        "covariance_prior": scale,
+    left_out: dict[str, Any] = {
+        "weight_concentration_prior": 1.0 / model.n_components,
+        "mean_precision_prior": 1.0,
+        "mean_prior": summary.origin,
+        "degrees_of_freedom_prior": len(summary.origin),
     }
-    return found, is_singular
+    if "covariance_prior" not in found:
+        left_out["covariance_prior"], is_singular = spread_of(
+            summary, family, model.reg_covar, "covariance_prior"
+        )
+    return left_out | found, is_singular
+
+
+def given(model: Any, like: Float[Tensor, "D"]) -> dict[str, Any]:
+    """Those priors of a Bayesian mixture that the user gave, checked for rows like this one.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    found = {name: getattr(model, name) for name in CONJUGATE if getattr(model, name) is not None}
+    if "degrees_of_freedom_prior" in found:
+        _freedom("degrees_of_freedom_prior", found["degrees_of_freedom_prior"], len(like))
+    if "mean_prior" in found:
+        found["mean_prior"] = _mean("mean_prior", found["mean_prior"], like)
+    if "covariance_prior" in found:
+        form = family_of(model.covariance_type).form
+        found["covariance_prior"] = _scale(
+            "covariance_prior", found["covariance_prior"], form, len(like), like
+        )
+    return found
 
 
 def conjugate_mixture(
@@ -201,7 +230,7 @@ def _mean(name: str, value: Any, like: Tensor) -> Tensor:
 def _scale(name: str, value: Any, form: Form, d: int, like: Tensor) -> Tensor:
     wanted = form.shape(1, d) if form is SHARED else form.shape(1, d)[1:]
     if wanted == ():
-        if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
             value = value.item()
         _above(name, value, "a number > 0 for covariance_type='spherical'")
         return like.new_tensor(float(value))

@@ -13,6 +13,7 @@ from scipy.integrate import quad
 from sklearn.base import clone
 from sklearn.mixture import BayesianGaussianMixture as Theirs
 
+from mixturelab import GaussianMixture
 from mixturelab.bayes import BayesianGaussianMixture
 from mixturelab.exceptions import (
     ArgumentError,
@@ -388,6 +389,12 @@ def test_pickling_cloning_and_frames(groups):
         ({"weight_concentration_prior": -1.0}, r"weight_concentration_prior is -1\.0; wanted a number > 0"),
         ({"weight_concentration_prior": [1, 2]}, r"weight_concentration_prior is \[1, 2\]; wanted a number"),
         ({"mean_precision_prior": float("nan")}, "mean_precision_prior is nan; wanted a number > 0"),
+        ({"weight_concentration_prior_type": np.zeros(2)}, "weight_concentration_prior_type is array"),
+        ({"mean_prior": [1, 2, math.nan]}, r"mean_prior is \[1, 2, nan\]; wanted finite numbers of shape \(3,\)"),
+        ({"mean_prior": "zero"}, r"mean_prior is 'zero'; wanted finite numbers of shape \(3,\)"),
+        ({"mean_prior": 0.0}, r"'mean_prior' should have the shape of \(3,\), but got \(\)"),
+        ({"covariance_prior": np.diag([1, math.inf, 1])}, "covariance_prior is .*; wanted finite numbers of shape"),
+        ({"covariance_type": "spherical", "covariance_prior": torch.ones(3)}, r"is tensor\(.*; wanted a number > 0"),
         ({"mean_prior": [1, 2]}, r"'mean_prior' should have the shape of \(3,\), but got \(2,\)"),
         ({"degrees_of_freedom_prior": 2}, r"'degrees_of_freedom_prior' should be greater than 2, but got 2\.000"),
         ({"degrees_of_freedom_prior": -3}, "degrees_of_freedom_prior is -3; wanted a number > 0"),
@@ -427,6 +434,34 @@ def test_settings_that_changed_since_the_fit_are_refused(groups):
     model.set_params(weight_concentration_prior_type="dirichlet_distribution")
     with pytest.raises(ArgumentError, match="settings changed since the fit need a new fit"):
         model.predict(groups)
+
+
+@pytest.mark.parametrize(("before", "after"), [("diag", "tied"), ("tied", "diag")])
+@pytest.mark.parametrize("estimator", [BayesianGaussianMixture, GaussianMixture])
+def test_a_changed_family_is_refused_even_where_shapes_agree(groups, estimator, before, after):
+    """As many components as features: [K, D] is [D, D]."""
+    model = estimator(3, covariance_type=before, random_state=0).fit(groups).set_params(covariance_type=after)
+    for use in (model.predict, model.partial_fit):
+        with pytest.raises(
+            ArgumentError, match=f"is not that of covariance_type='{after}'; wanted .* a new fit"
+        ):
+            use(groups)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 1e4, 1e8, 1e12])
+def test_one_stick_of_a_process_is_the_chance_that_all_rows_share_it(groups, alpha):
+    settings = {"reg_covar": 0, "weight_concentration_prior": alpha}
+    process, single = (
+        BayesianGaussianMixture(1, weight_concentration_prior_type=kind, **settings).fit(groups).elbo(groups)
+        for kind in KINDS
+    )
+    n = len(groups)
+    chance = sum(
+        math.log(i / (alpha + i)) for i in range(1, n + 1)
+    )  # α Γ(α) N! / Γ(α + N + 1), factor by factor
+    assert process - single == pytest.approx(chance, abs=1e-8)
+    if alpha == 1:
+        assert chance == pytest.approx(-math.log(n + 1), rel=1e-12)
 
 
 def test_quadrature_of_the_oracles_evidence():

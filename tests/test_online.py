@@ -249,6 +249,48 @@ def test_online_map_has_the_prior_of_its_first_batch():
     assert np.linalg.eigvalsh(model.covariances_).min() > 1e-3
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_a_prior_changed_on_the_way_holds_from_the_next_batch_on(name):
+    x = _groups(400, 10.0)
+    strong = {"likelihood": {"prior": Prior(mean_precision=1e6, mean=[3.0, 3.0])},
+              "Bayes": {"mean_precision_prior": 1e6, "mean_prior": [3.0, 3.0]}}[name]  # fmt: skip
+    weak = {"likelihood": {"prior": Prior()}, "Bayes": {}}[name]
+    model = BOTH[name](2, random_state=0, **weak).partial_fit(x[:200])
+    assert abs(model.means_ - 3).max() > 2
+    again = pickle.loads(pickle.dumps(model))
+    model.set_params(**strong).partial_fit(x[200:])
+    np.testing.assert_allclose(model.means_, 3, atol=0.01)
+    _same(again.partial_fit(x[200:]), BOTH[name](2, random_state=0, **weak).partial_fit(x), atol=0.2)
+    if name == "Bayes":
+        assert model.mean_precision_prior_ == 1e6
+        np.testing.assert_array_equal(
+            model.covariance_prior_, again.covariance_prior_
+        )  # of the first batch still
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_warm_start_after_a_stream_does_not_take_its_last_score_for_one_of_these_rows(name):
+    """The score of the last batch can be any number: a change from it says nothing of convergence."""
+    x = _groups(400, 10.0)
+    model = _model(name, "full", warm_start=True).partial_fit(x)
+    model.lower_bound_ = _model(name, "full", max_iter=50).fit(x).lower_bounds_[-1]
+    model.fit(x)
+    assert model.n_iter_ > 1
+    assert model.history_.status is Status.CONVERGED
+
+
+def test_float32_far_from_zero_learns_what_float64_does():
+    x = (_groups(600, 10.0) + 1e5).astype(np.float32)
+    for name in BOTH:
+        settings = {"mean_prior": None} if name == "Bayes" else {}
+        small, wide = (
+            _learn(_model(name, "full").set_params(**settings), rows, [100] * 6)
+            for rows in (x, x.astype(float))
+        )
+        np.testing.assert_allclose(small.means_, wide.means_, atol=0.02)  # steps of float32 are 0.008 there
+        np.testing.assert_allclose(small.covariances_, wide.covariances_, atol=0.02)
+
+
 # --------------------------------------------------------------------------------------------------------- bad input
 
 

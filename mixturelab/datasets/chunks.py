@@ -109,13 +109,23 @@ def _memory_map(path: Path) -> FloatChunk:
         raise DataError(f"{path}: not a .npy file of numbers ({error})") from error
 
 
+def exact_numbers() -> dict[str, Any]:
+    """What `pandas.read_csv` has to be told so that a number read in a chunk is the number read with the whole file.
+
+    Before pandas 3 the default parser may miss the nearest number by the last bit; since then it does not, and the
+    option is deprecated.
+    """
+    import pandas as pd
+
+    return {"float_precision": "round_trip"} if int(pd.__version__.split(".")[0]) < 3 else {}
+
+
 def _csv_frames(path: Path, rows: int, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
     names = None if columns is None else list(columns)
     try:
-        # Other parsers of pandas may differ in the last bit between a whole file and a part of it.
-        with pd.read_csv(path, chunksize=rows, usecols=names, float_precision="round_trip") as reader:
+        with pd.read_csv(path, chunksize=rows, usecols=names, **exact_numbers()) as reader:
             yield from reader
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: cannot be read as CSV ({str(error).strip()})") from error

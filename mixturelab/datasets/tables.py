@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixturelab.datasets.chunks import exact_numbers
 from mixturelab.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _csv(filename: str) -> Callable[[], pd.DataFrame]:
         path = data_file(filename)
         if not path.is_file():
             raise DataError(f"{filename} is missing: reinstall mixturelab, or restore data/ in the clone")
-        return pd.read_csv(path, float_precision="round_trip")  # as in chunks, to the last bit
+        return pd.read_csv(path, **exact_numbers())
 
     return read
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,8 @@ from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.params import MixtureParameters
 from mixturelab.model.suffstats import SufficientStatistics
 
+_TENSORS = ("mass", "first", "second", "origin")
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -30,8 +33,8 @@ class Schedule:
 
     The schedule counts rows, not batches: a batch has the rate ρ = 1 − Π_j (1 − r_j) of its rows together, so that the
     size of batches changes nothing but how often responsibilities are renewed. κ = 1, τ = 0 weighs all rows alike;
-    0.5 < κ < 1 forgets the early ones, assigned when little was known (about j^κ rows are remembered); a constant rate
-    remembers about 1 / r rows for ever.
+    0.5 < κ < 1 forgets the early ones, assigned when little was known (about 2 j^κ rows are remembered in the long run,
+    see `Stream.effective_rows`); a constant rate remembers about 2 / r rows for ever.
 
     Attributes
     ----------
@@ -79,6 +82,18 @@ class Stream:
     def of(cls, statistics: SufficientStatistics, n_rows: int) -> Stream:
         """A first batch, or a whole fit: every row counts alike."""
         return cls(statistics.scale(1 / n_rows), n_rows, 1, 1 / n_rows)
+
+    # Pickled as arrays: equal streams give equal bytes, which torch's own form of a tensor does not.
+    def __getstate__(self) -> dict[str, Any]:
+        sums = self.statistics
+        arrays = {name: getattr(sums, name).cpu().numpy() for name in _TENSORS}
+        return {**self.__dict__, "statistics": {**arrays, "form": sums.form}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parts = state["statistics"]
+        tensors = {name: torch.from_numpy(parts[name]) for name in _TENSORS}
+        whole = SufficientStatistics(**tensors, form=parts["form"])
+        self.__dict__.update({**state, "statistics": whole})
 
     @property
     def effective_rows(self) -> float:

@@ -49,20 +49,16 @@ class Dirichlet:
         """E[log π_k] = ψ(α_k) − ψ(Σ_j α_j) (Bishop 2006, eq. B.21)."""
         return self.concentration.digamma() - self.concentration.sum().digamma()
 
-    @cached_property
-    def log_normaliser(self) -> float:
-        """Log of what makes the density integrate to one: log Γ(Σα) − Σ log Γ(α) (Bishop 2006, eq. B.23)."""
-        alpha = self.concentration.tolist()
-        return math.lgamma(sum(alpha)) - sum(map(math.lgamma, alpha))
-
     def plus(self, mass: Float[Tensor, "K"]) -> Dirichlet:
         """Dir(α + N) (Bishop 2006, eq. 10.58)."""
         return Dirichlet(self.concentration + mass)
 
     def kl(self, prior: Dirichlet) -> float:
-        """KL(self ‖ prior), in nats."""
-        gained = float((self.concentration - prior.concentration) @ self.expected_log)
-        return self.log_normaliser - prior.log_normaliser + gained
+        """KL(self ‖ prior), in nats (normalised by log Γ(Σα) − Σ log Γ(α), Bishop 2006, eq. B.23)."""
+        more = self.concentration - prior.concentration
+        alpha, added = prior.concentration.tolist(), more.tolist()
+        normalisers = _log_rising(sum(alpha), sum(added)) - sum(map(_log_rising, alpha, added))
+        return normalisers + float(more @ self.expected_log)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,22 +101,20 @@ class StickBreaking:
         taken, remains = self._expected_logs
         return taken + remains.cumsum(0) - remains
 
-    @cached_property
-    def log_normaliser(self) -> float:
-        """Σ_k −log B(a_k, b_k)."""
-        sticks = zip(self.first.tolist(), self.second.tolist(), strict=True)
-        return sum(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) for a, b in sticks)
-
     def plus(self, mass: Float[Tensor, "K"]) -> StickBreaking:
         """a_k + N_k and b_k + Σ_{j>k} N_j (Blei and Jordan 2006, eqs. 18 and 19)."""
         after = mass.flip(0).cumsum(0).flip(0) - mass
         return StickBreaking(self.first + mass, self.second + after.clamp(min=0))
 
     def kl(self, prior: StickBreaking) -> float:
-        """KL(self ‖ prior) of the K sticks, in nats; those beyond are at their prior."""
+        """KL(self ‖ prior) of the K sticks (normalised by −log B(a, b)), in nats; those beyond are at their prior."""
         taken, remains = self._expected_logs
-        gained = (self.first - prior.first) @ taken + (self.second - prior.second) @ remains
-        return self.log_normaliser - prior.log_normaliser + float(gained)
+        first, second = self.first - prior.first, self.second - prior.second
+        sticks = zip(*(part.tolist() for part in (prior.first, prior.second, first, second)), strict=True)
+        normalisers = sum(
+            _log_rising(a + b, c + d) - _log_rising(a, c) - _log_rising(b, d) for a, b, c, d in sticks
+        )
+        return normalisers + float(first @ taken + second @ remains)
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +325,14 @@ class ConjugateMixture:
     def kl(self, prior: ConjugateMixture) -> float:
         """KL(self ‖ prior), in nats."""
         return self.weights.kl(prior.weights) + self.components.kl(prior.components)  # type: ignore[arg-type]
+
+
+def _log_rising(start: float, step: float) -> float:
+    """Log Γ(start + step) − log Γ(start), by Stirling's series where the two would cancel."""
+    end = start + step
+    if min(start, end) < 1e6:
+        return math.lgamma(end) - math.lgamma(start)
+    return (start - 0.5) * math.log1p(step / start) + step * (math.log(end) - 1) + (1 / end - 1 / start) / 12
 
 
 def _times(factor: Float[Tensor, "K"], matrix: Tensor, form: Form) -> Tensor:

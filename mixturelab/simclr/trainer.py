@@ -147,8 +147,6 @@ class Trainer:
         z1, z2 = self._two_views(self.images[rows], (own.start or 0, len(batch)))
         with active_mixture(self.estimator):
             loss = self._loss(z1, z2, labels)
-        # Here, while what the update has touched is still in the processor's caches.
-        self.estimator.log_step(step=self.step, epoch=self.epoch)
         self.optimizer.zero_grad()
         loss.backward()
         return loss
@@ -181,6 +179,7 @@ class Trainer:
         self.losses.append(loss)
         self.learning_rates.append(float(self.scheduler.get_last_lr()[0]))
         self.scheduler.step()
+        self.estimator.log_step(step=self.step, epoch=self.epoch)
         done = Step(self.step, self.epoch, self.learning_rates[-1], self)
         self.step += 1
         return done

@@ -59,10 +59,20 @@ def test_dirichlet_moments_and_divergence_against_scipy_and_draws():
     ratio = [dirichlet(b.concentration.numpy()).logpdf(draws.T) for b in (p, q)]
     _within(ratio[0] - ratio[1], float(p.kl(q)))
     assert float(p.kl(p)) == pytest.approx(0, abs=1e-12)
-    assert float(p.log_normaliser) == pytest.approx(
-        dirichlet(p.concentration.numpy()).logpdf([0.2, 0.3, 0.5])
-        - (p.concentration.numpy() - 1) @ np.log([0.2, 0.3, 0.5])
-    )
+
+
+@pytest.mark.parametrize("alpha", [1e-8, 0.3, 1e4, 1e6, 1e8, 1e12, 1e15])
+def test_divergences_keep_their_digits_under_any_concentration(alpha):
+    """Log Γ of large numbers cancels: the log-probabilities of rows by their one-by-one products do not."""
+    mass = [5.0, 0.0, 2.0]
+    prior = Dirichlet(t([alpha] * 3))
+    after = prior.plus(t(mass))
+    rows = [math.log((alpha + i) / (3 * alpha + n)) for n, i in enumerate([0, 1, 2, 3, 4, 0, 1])]
+    assert after.kl(prior) == pytest.approx(float(t(mass) @ after.expected_log) - sum(rows), abs=1e-6)
+    sticks = StickBreaking(t([1.0]), t([alpha]))  # all rows on the first stick
+    after = sticks.plus(t([7.0]))
+    rows = [math.log((1 + i) / (1 + alpha + i)) for i in range(7)]
+    assert after.kl(sticks) == pytest.approx(float(7 * after.expected_log) - sum(rows), abs=1e-6)
 
 
 def test_stick_breaking_moments_and_divergence_against_draws():
