@@ -113,12 +113,11 @@ def check_fitted_shapes(model: Any, weights: Tensor, means: Tensor, precisions_c
                 f"{name} has shape {tuple(found[name].shape)}; wanted {shape} for n_components={k} and "
                 f"covariance_type={family.name!r}: settings changed since the fit need a new fit (warm_start=False)"
             )
-    if not _is_root(
-        precisions_cholesky, family.form.is_matrix
-    ):  # [K, D] of "diag" is [D, D] of "tied" if K = D
+    is_ambiguous = wanted["precisions_cholesky_"] == (d, d)  # "diag" of K = D has the shape of "tied"
+    if is_ambiguous and not _is_root(precisions_cholesky, family.form.is_matrix):
         raise ArgumentError(
             f"precisions_cholesky_ is not that of covariance_type={family.name!r}; wanted "
-            f"{'upper triangular matrices' if family.form.is_matrix else 'positive numbers'}: "
+            f"{'an upper triangular matrix' if family.form.is_matrix else 'positive numbers'}: "
             "settings changed since the fit need a new fit (warm_start=False)"
         )
 

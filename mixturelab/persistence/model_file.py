@@ -35,7 +35,8 @@ def save(model: GaussianMixture, path: str | os.PathLike[str], **provenance: Any
     """Save a fitted mixture as safetensors: parameters, settings and where they came from.
 
     The file is written beside its name and then renamed. Equal models with equal provenance in an equal
-    environment give equal bytes: there is no date in the file unless you put one there.
+    environment give equal bytes: there is no date in the file unless you put one there. A prior, the schedule of
+    `partial_fit` and what it remembers are not kept: pickle the model for those.
 
     Parameters
     ----------
