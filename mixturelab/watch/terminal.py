@@ -160,9 +160,14 @@ def render(folder: Path, reading: Reading) -> RenderableType:
     title = Text(_headline(reading), style=_LOOKS.get(reading.state, ""))
     return Panel(
         Group(title, Text(), table, Text(), *(alarms or calm), *problems),
-        title=Text(str(folder)),
+        title=Text(_short(str(folder))),
         expand=False,
     )
+
+
+def _short(path: str, most: int = 60) -> str:
+    """The end of a path, which tells runs apart, where all of it is too long for a title."""
+    return path if len(path) <= most else "…" + path[1 - most :]
 
 
 def line(reading: Reading) -> str:

@@ -554,9 +554,11 @@ def variational_bayes(x, gamma, prior, n_iterations):
 # %% [markdown]
 # <details><summary>And with D features?</summary>
 #
-# The same, with determinants: $\mathrm{E}[\log |\Lambda_k|] = \sum_{i=1}^{D} \psi\bigl(\tfrac{\nu_k + 1 - i}2\bigr) + D \log 2
-# - \log |V_k|$, and $\mathrm{E}[(x - \mu_k)^\top \Lambda_k (x - \mu_k)] = \tfrac{D}{\beta_k} + \nu_k (x - m_k)^\top V_k^{-1} (x -
-# m_k)$ [1, eq. 10.64 and 10.65].
+# The same, with determinants [1, eq. 10.64 and 10.65]:
+#
+# $$\mathrm{E}[\log |\Lambda_k|] = \sum_{i=1}^{D} \psi\bigl(\tfrac{\nu_k + 1 - i}2\bigr) + D \log 2 - \log |V_k|,$$
+#
+# $$\mathrm{E}[(x - \mu_k)^\top \Lambda_k (x - \mu_k)] = \tfrac{D}{\beta_k} + \nu_k (x - m_k)^\top V_k^{-1} (x - m_k).$$
 #
 # </details>
 
