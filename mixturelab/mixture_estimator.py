@@ -283,7 +283,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _last_bound(self) -> float:
         """What a warm start goes on from; a stream's last batch says nothing of these rows."""
-        return -math.inf if self.history_.status is Status.STREAMING else self.lower_bound_
+        history = getattr(self, "history_", None)  # not there where parameters were put in by hand
+        is_of_a_batch = history is not None and history.status is Status.STREAMING
+        return -math.inf if is_of_a_batch else self.lower_bound_
 
     def _begin(self, X: Any, x: Tensor) -> tuple[Any, Any]:
         """A stream's start and prior, from its first batch."""
