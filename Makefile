@@ -27,7 +27,7 @@ help:
 	@echo 'make slides        slides from the notebooks in artifacts/slides; NOTEBOOKS="01 02" chooses'
 	@echo 'make classroom     an nbgrader course in artifacts/classroom; NOTEBOOKS="01 02" chooses'
 	@echo 'make wheelhouse    all that laptops without a network need, in artifacts/wheelhouse'
-	@echo 'make bench         time one EM iteration against other libraries'
+	@echo 'make bench         time one iteration of EM, and of variational Bayes, against other libraries'
 	@echo 'make lint          only style, layers and types'
 	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
 	@echo 'make clean         remove .venv and what the tools cached'
@@ -92,7 +92,7 @@ wheelhouse: setup
 	@$(RUN) scripts/wheelhouse.py $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(if $(PYTHONS),--pythons $(PYTHONS)) $(if $(SOLUTIONS),--solutions)
 
 bench: setup
-	@echo 'mixturelab: time one EM iteration, side by side with other libraries'
+	@echo 'mixturelab: time one iteration of EM, and of variational Bayes, side by side with other libraries'
 	@$(RUN) benchmarks/em_iteration.py
 	@$(RUN) benchmarks/bayes_iteration.py
 
