@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mixturelab.exceptions import ArgumentError, DataError, StreamWarning
-from mixturelab.files import write_atomically
+from mixturelab.files import remove_leftovers, write_atomically
 from mixturelab.simclr.checkpoint import check_agreement, encode, fingerprint, read_checkpoint
 from mixturelab.simclr.config import RunConfig, load_config
 from mixturelab.simclr.data import ImageSet
@@ -87,7 +87,8 @@ class RunFolder:
     def start(self, trainer: Trainer) -> None:
         """Make the folder and write the settings: the only file that has to succeed.
 
-        Of a run that is resumed, losses after the checkpoint are removed: those steps are made again.
+        What a killed process had half written is removed, and, of a run that is resumed, losses after the checkpoint:
+        those steps are made again.
 
         Raises
         ------
@@ -96,6 +97,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.path / "*")  # a checkpoint that was cut off is as large as a whole one
             write_atomically(self.path / CONFIG, trainer.config.to_yaml().encode())
             self._losses = Table(self.path / LOSSES, ("loss", "learning_rate"))
             self._losses.mend()

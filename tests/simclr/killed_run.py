@@ -65,7 +65,8 @@ def check(folder: Path, whole: Path) -> None:
 
 def compare(folder: Path, whole: Path) -> None:
     """A run that reached its end: the files of the unbroken one."""
-    assert {p.name for p in folder.iterdir()} == {p.name for p in whole.iterdir()}
+    found, wanted = ({path.name for path in place.iterdir()} for place in (folder, whole))
+    assert found == wanted, f"other files: {sorted(found ^ wanted)}, found {sorted(found)}"
     for name in ("config.yaml", "mixture_scores.pt", *TABLES):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 

@@ -189,6 +189,16 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole, monkeypa
     assert_same_run(folder, whole)
 
 
+def test_what_a_kill_left_half_written_is_gone_when_the_run_goes_on(tmp_path):
+    train(small_config(), tmp_path, data=DATA, on_step=stop_after(2))
+    for name in ("config.yaml", "checkpoint.pt", "metrics.json"):
+        (tmp_path / f".{name}.0123abcd.part").write_bytes(b"half")
+    (tmp_path / "notes.part").write_text("the user's own")
+    train(small_config(), tmp_path, data=DATA, resume=True)
+    assert [path.name for path in tmp_path.glob("*.part")] == ["notes.part"]
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_what_the_callback_raises_leaves_a_checkpoint(tmp_path, whole):
     folder = tmp_path / "run"
 
