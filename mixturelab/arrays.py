@@ -64,7 +64,12 @@ def _as_float64(array: np.ndarray) -> np.ndarray:
 
 def to_kind(tensor: Tensor, like: Any) -> Any:
     """The tensor as what ``like`` is: a tensor on its device, or a NumPy array."""
-    return tensor.to(like.device) if isinstance(like, Tensor) else tensor.cpu().numpy()
+    return usable(tensor.to(like.device)) if isinstance(like, Tensor) else tensor.cpu().numpy()
+
+
+def usable(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of one that was made in inference mode and that autograd would refuse."""
+    return tensor.clone() if tensor.is_inference() else tensor
 
 
 def require_usable(x: Tensor, names: Any = None) -> None:

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture as Theirs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mixturelab import GaussianMixture
+from mixturelab import BayesianGaussianMixture, GaussianMixture
 from mixturelab.exceptions import (
     ArgumentError,
     CollapsedComponentError,
@@ -483,3 +483,19 @@ def test_threads_are_put_back(groups):
 def test_arguments_are_checked_before_any_work(groups, settings, message):
     with pytest.raises(ArgumentError, match=message):
         GaussianMixture(**settings).fit(groups)
+
+
+@pytest.mark.parametrize("settings", [{}, {"init_params": "random"}, {"max_iter": 0}, {"warm_start": True}])
+@pytest.mark.parametrize("kind", [GaussianMixture, BayesianGaussianMixture])
+def test_fitted_tensors_are_of_use_to_autograd(kind, settings):
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 2)) + np.repeat([[0.0], [6.0]], 100, axis=0))
+    model = kind(n_components=2, random_state=0, **settings).fit(x)
+    model = model.fit(x) if settings.get("warm_start") else model
+    for name, value in vars(model).items():
+        if isinstance(value, torch.Tensor):
+            assert not value.is_inference(), name
+    leaf = model.means_.clone().requires_grad_()
+    (leaf * model.means_).sum().backward()
+    assert torch.equal(leaf.grad, model.means_)
+    model.means_ += 1.0  # nor is it read-only
+    model.partial_fit(x)

@@ -12,12 +12,16 @@ from mixturelab.model.forms import Form
 from mixturelab.model.linalg import accumulation_dtype
 from mixturelab.model.modes import ParameterPrior
 from mixturelab.model.params import MixtureParameters
-from mixturelab.model.quadratic import DataSummary, QuadraticPass, digits_lost, shared_term, summarise
+from mixturelab.model.quadratic import (
+    DataSummary,
+    QuadraticPass,
+    is_bearable,
+    is_quadratic_exact,
+    shared_term,
+    summarise,
+)
 from mixturelab.model.responsibilities import normalise_
 from mixturelab.model.suffstats import SufficientStatistics
-
-# How much rounding may be multiplied before the residuals are taken: errors of some 1e-10 and 1e-5.
-_MOST_LOST = {torch.float64: 1e5, torch.float32: 20.0}
 
 # Below this expected number of rows a component has no mean or covariance of its own: it keeps its last ones.
 EMPTY_MASS = 1e-8
@@ -55,9 +59,10 @@ class ResidualPass:
         first += (self._y @ responsibilities[:, :, None]).squeeze(-1)
         second += self.form.moment(responsibilities, self._y)
 
-    def digits_lost(self, new: MixtureParameters) -> Float[Tensor, "K"]:
-        """Of the covariances that come out of the statistics: by how far the means moved."""
-        return self.form.condition(new.whitener, (new.means - self._origin).square())
+    def is_exact(self, new: MixtureParameters) -> bool:
+        """Whether the covariances that come out of the statistics are: by how far the means moved."""
+        lost = self.form.condition(new.whitener, (new.means - self._origin).square())
+        return is_bearable(lost, self._origin.dtype)
 
     def statistics(self) -> SufficientStatistics:
         """The sums over all chunks, in the data's units."""
@@ -111,9 +116,11 @@ def m_step(
     d = statistics.origin.shape[1]
     mass = statistics.mass
     empty = mass < EMPTY_MASS
-    divisor = torch.where(empty, torch.ones_like(mass), mass)
-    means = statistics.origin + statistics.first / divisor[:, None]
-    central = statistics.recenter(means).second
+    divisor = torch.where(empty, 1.0, mass)
+    root = divisor.sqrt()[:, None]
+    first = statistics.first / root
+    means = statistics.origin + first / root
+    central = statistics.second - family.form.outer(first, first)  # S2 − S1 S1ᵀ / N: about the new means
     covariances = family.form.add_diagonal(family.estimate(divisor, central, d), reg_covar)
     if previous is not None:
         means = torch.where(empty[:, None], previous.means, means)
@@ -151,7 +158,7 @@ def em_update(
     reading, log_likelihood = read(x, parameters, summary)
     statistics = reading.statistics()
     new = m_step(statistics, parameters.family, reg_covar, parameters, prior)
-    if not is_exact(reading.digits_lost(new), x.dtype):
+    if not reading.is_exact(new):
         statistics = read(x, parameters, summary, new.means)[0].statistics()
         new = m_step(statistics, parameters.family, reg_covar, parameters, prior)
     if prior is not None:
@@ -164,12 +171,13 @@ def read(
 ) -> tuple[ResidualPass | QuadraticPass, float]:
     """Read the rows once; the reading with its statistics, and the log-likelihood."""
     reading, missing = _choose(x, parameters, summary, origin)
-    total = torch.zeros((), dtype=accumulation_dtype(x.device), device=x.device)
+    exact, total = accumulation_dtype(x.device), None
     for chunk in chunks(x, reading.rows):
         responsibilities, log_evidence = normalise_(reading.log_joint(chunk))
         reading.collect(responsibilities)
-        total += log_evidence.sum(dtype=total.dtype)
-    return reading, float(total + missing)
+        part = log_evidence.sum(dtype=exact)
+        total = part if total is None else total + part
+    return reading, float(missing if total is None else total + missing)
 
 
 def _choose(
@@ -177,7 +185,7 @@ def _choose(
 ) -> tuple[ResidualPass | QuadraticPass, Tensor | float]:
     """The quicker reading where it is exact enough, and what its log-joints leave out."""
     is_quicker = origin is None and _is_quadratic_quicker(parameters)
-    if is_quicker and is_exact(digits_lost(parameters, summary), x.dtype):
+    if is_quicker and is_quadratic_exact(parameters, summary, x.dtype):
         return QuadraticPass(parameters, summary, x.dtype), shared_term(parameters, summary)
     return ResidualPass(parameters, x, origin), 0.0
 
@@ -186,11 +194,6 @@ def _is_quadratic_quicker(parameters: MixtureParameters) -> bool:
     """Products are made once for all components: worth it unless they outnumber the residuals (measured)."""
     n_products = parameters.family.form.n_products(parameters.n_features)
     return n_products <= 1.5 * parameters.means.numel()
-
-
-def is_exact(lost: Tensor, dtype: torch.dtype) -> bool:
-    """Whether no component's digits are lost beyond what is bearable."""
-    return bool((lost <= _MOST_LOST[dtype]).all())  # NaN, from a covariance that is not positive, is not
 
 
 def _zeros(parameters: MixtureParameters, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

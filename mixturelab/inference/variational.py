@@ -12,7 +12,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mixturelab.inference.em import e_step, is_exact, read
+from mixturelab.inference.em import e_step, read
 from mixturelab.model.conjugate import ConjugateMixture
 from mixturelab.model.quadratic import DataSummary
 from mixturelab.model.suffstats import SufficientStatistics
@@ -63,7 +63,7 @@ def vb_step(
     reading, total = read(x, posterior.expected, summary)
     statistics = reading.statistics()
     new = vb_m_step(statistics, prior, reg_covar)
-    if not is_exact(reading.digits_lost(new.expected), x.dtype):
+    if not reading.is_exact(new.expected):
         statistics = read(x, posterior.expected, summary, new.means)[0].statistics()
         new = vb_m_step(statistics, prior, reg_covar)
     return new, total - posterior.kl(prior), statistics

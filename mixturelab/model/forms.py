@@ -132,6 +132,15 @@ class Form(ABC):
     def coefficients(self, precision: Tensor) -> Float[Tensor, "K Q"]:
         """c_k with −½ xᵀP_k x = c_k · products(x)."""
 
+    def natural(self, whitener: Tensor, centre: Float[Tensor, "K D"]) -> Float[Tensor, "K P"]:
+        """θ_k with −½ ‖W_k(x − c_k)‖² = θ_k · (1, x, products(x))."""
+        columns, precision = centre[:, :, None], self.precision(whitener)
+        squares = self.apply(whitener, columns).square().sum(1)
+        parts = [-0.5 * squares, self.apply(precision, columns).squeeze(-1)]
+        if self.n_products(centre.shape[1]) > 0:
+            parts.append(self.coefficients(precision))
+        return torch.cat(parts, dim=1)
+
     @abstractmethod
     def from_products(self, sums: Float[Tensor, "K Q"], n_features: int) -> Tensor:
         """Σ_n r_kn x_n x_nᵀ from the weighted sums of the products."""
@@ -195,7 +204,7 @@ class Dense(Form):
         return matrix
 
     def add_diagonal(self, matrix: Tensor, value: float) -> Tensor:
-        return matrix + value * torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+        return torch.add(matrix, linalg.identity(matrix.shape[-1], matrix.dtype, matrix.device), alpha=value)
 
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return torch.linalg.eigvalsh(covariance)[..., 0].expand(n_components)
@@ -217,15 +226,17 @@ class Dense(Form):
             start = stop
 
     def coefficients(self, precision: Tensor) -> Tensor:
-        rows, columns, factor = _triangle(precision.shape[-1], precision.device)
-        return precision[:, rows, columns] * factor
+        upper, factor, _ = _triangle(precision.shape[-1], precision.device)
+        return precision.reshape(len(precision), -1).index_select(1, upper) * factor
+
+    def natural(self, whitener: Tensor, centre: Tensor) -> Tensor:
+        # V = (−Wc, W) has V·(1, x) = W(x − c): all coefficients stand in VᵀV, in the order of the products of (1, x).
+        joined = torch.cat([-self.apply(whitener, centre[:, :, None]), whitener], dim=2)
+        return self.coefficients(joined.mT @ joined)
 
     def from_products(self, sums: Tensor, n_features: int) -> Tensor:
-        rows, columns, _ = _triangle(n_features, sums.device)
-        moment = sums.new_empty(len(sums), n_features, n_features)
-        moment[:, rows, columns] = sums
-        moment[:, columns, rows] = sums
-        return moment
+        _, _, place = _triangle(n_features, sums.device)
+        return sums.index_select(1, place).view(len(sums), n_features, n_features)
 
 
 class Shared(Dense):
@@ -274,6 +285,9 @@ class Shared(Dense):
 
     def coefficients(self, precision: Tensor) -> Tensor:
         raise NotImplementedError("the shared quadratic term is not linear in any product: see `quadratic`")
+
+    def natural(self, whitener: Tensor, centre: Tensor) -> Tensor:
+        return Form.natural(self, whitener, centre)
 
     def from_products(self, sums: Tensor, n_features: int) -> Tensor:
         raise NotImplementedError("the pooled scatter comes from the total scatter: see `quadratic`")
@@ -434,9 +448,15 @@ class Scalar(Form):
 
 @lru_cache(maxsize=64)
 def _triangle(n_features: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows and columns of the upper triangle, and the factor of x_i x_j in −½ xᵀPx: each product comes once."""
-    rows, columns = torch.triu_indices(n_features, n_features, device=device)
-    return rows, columns, torch.where(rows == columns, -0.5, -1.0)
+    """Where the upper triangle stands in a flat matrix, the factors of its products in −½ xᵀPx, and the way back.
+
+    Each product x_i x_j comes once; the third gives, for every entry of the flat matrix, its place in the triangle.
+    """
+    with torch.inference_mode(False):  # what is kept must be of use to autograd, too
+        rows, columns = torch.triu_indices(n_features, n_features, device=device)
+        place = torch.empty(n_features, n_features, dtype=torch.int64, device=device)
+        place[rows, columns] = place[columns, rows] = torch.arange(len(rows), device=device)
+        return rows * n_features + columns, torch.where(rows == columns, -0.5, -1.0), place.flatten()
 
 
 # Numbers in one batched product over components: more would cost memory, fewer would cost launches.

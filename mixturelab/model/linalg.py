@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,13 +14,21 @@ def cholesky(
 ) -> tuple[Float[Tensor, "*batch D D"], Bool[Tensor, "*batch"]]:
     """Lower Cholesky factors and, for each matrix, whether it is positive definite (never raises)."""
     factor, info = torch.linalg.cholesky_ex(matrix)
-    return factor, (info == 0) & torch.isfinite(factor).all(dim=-1).all(dim=-1)
+    # One entry that is not finite makes the sum so.
+    return factor, (info == 0) & torch.isfinite(factor.sum((-2, -1)))
 
 
 def inverse_lower(factor: Float[Tensor, "*batch D D"]) -> Float[Tensor, "*batch D D"]:
     """Inverse of lower triangular matrices."""
-    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
-    return torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+    unit = identity(factor.shape[-1], factor.dtype, factor.device)
+    return torch.linalg.solve_triangular(factor, unit.expand_as(factor), upper=False)
+
+
+@lru_cache(maxsize=64)
+def identity(n: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "D D"]:
+    """The identity matrix, made once: not to be written to."""
+    with torch.inference_mode(False):  # what is kept must be of use to autograd, too
+        return torch.eye(n, dtype=dtype, device=device)
 
 
 def symmetric(matrix: Float[Tensor, "*batch D D"]) -> Float[Tensor, "*batch D D"]:

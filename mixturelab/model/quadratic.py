@@ -72,6 +72,32 @@ def digits_lost(parameters: MixtureParameters, summary: DataSummary) -> Float[Te
     )
 
 
+# How much rounding may be multiplied before the residuals are taken: errors of some 1e-10 and 1e-5.
+_MOST_LOST = {torch.float64: 1e5, torch.float32: 20.0}
+
+
+def is_bearable(lost: Float[Tensor, "K"], dtype: torch.dtype) -> bool:
+    """Whether no component's digits are lost beyond what is bearable."""
+    return bool((lost <= _MOST_LOST[dtype]).all())  # NaN, from a covariance that is not positive, is not
+
+
+def is_quadratic_exact(parameters: MixtureParameters, summary: DataSummary, dtype: torch.dtype) -> bool:
+    """Whether products about the data's origin are exact enough for these parameters.
+
+    It is asked when they are made, of the statistics they came from, and again when the rows are read with them: the
+    answer is kept with them.
+    """
+    known = parameters.__dict__.get("_is_quadratic_exact")
+    if known is None or known[:2] != (summary, dtype):
+        known = (summary, dtype, is_bearable(digits_lost(parameters, summary), dtype))
+        parameters.__dict__["_is_quadratic_exact"] = known
+    return known[2]
+
+
+# Up to so many numbers the products of the rows are kept from one reading to the next.
+_KEPT_NUMBERS = 1 << 16
+
+
 class QuadraticPass:
     """One reading of the rows through φ(x): log-joint of a chunk, then its share of the statistics."""
 
@@ -82,32 +108,47 @@ class QuadraticPass:
         n_products = self.form.n_products(d)
         self.rows = chunk_rows(1 + d + n_products + k, summary.origin.device)
         self._theta = _natural(parameters, summary.origin).to(dtype)
-        self._features = self._theta.new_empty(1 + d + n_products, min(self.rows, summary.n_rows))
-        self._features[0] = 1
-        self._origin = summary.origin.to(dtype)[:, None]
-        self._sums = torch.zeros(
-            self._theta.shape, dtype=accumulation_dtype(self._theta.device), device=self._theta.device
-        )
+        self._buffer: Tensor | None = None
+        self._sums: Tensor | None = None
 
     def log_joint(self, chunk: Float[Tensor, "B D"]) -> Float[Tensor, "K B"]:
         """θ · φ(x): without the quadratic term if all components share it (see `shared_term`)."""
-        d = chunk.shape[1]
-        phi = self._features[:, : len(chunk)]
-        x = torch.sub(chunk.T, self._origin, out=phi[1 : 1 + d])
+        is_few = len(chunk) == self.summary.n_rows and len(chunk) * self._theta.shape[1] <= _KEPT_NUMBERS
+        self._phi = self._kept_features(chunk) if is_few else self._features(chunk)
+        return self._theta @ self._phi
+
+    def _kept_features(self, x: Float[Tensor, "N D"]) -> Float[Tensor, "P N"]:
+        """φ of all rows, from the last reading if they are the same rows: of so few, the arithmetic is the least."""
+        what = (self.form, x.dtype, x.data_ptr(), x.stride())
+        known = self.summary.__dict__.get("_features")
+        if known is None or known[0] != what:
+            known = (what, self._features(x), x)  # the rows, too: what they leave free could become others
+            self.summary.__dict__["_features"] = known
+        return known[1]
+
+    def _features(self, chunk: Float[Tensor, "B D"]) -> Float[Tensor, "P B"]:
+        """φ of a chunk, valid until the next one."""
+        b, d = chunk.shape
+        if self._buffer is None:
+            self._buffer = self._theta.new_empty(self._theta.shape[1], b)  # the first chunk is the longest
+            self._buffer[0] = 1
+        phi = self._buffer[:, :b]
+        x = torch.sub(chunk.T, self.summary.origin.to(chunk.dtype)[:, None], out=phi[1 : 1 + d])
         self.form.write_products(x, phi[1 + d :])
-        return self._theta @ phi
+        return phi
 
     def collect(self, responsibilities: Float[Tensor, "K B"]) -> None:
         """Add Σ_n γ_nk φ(x_n) of the chunk whose log-joint was asked for last."""
-        phi = self._features[:, : responsibilities.shape[1]]
-        self._sums += responsibilities @ phi.mT
+        sums = (responsibilities @ self._phi.mT).to(accumulation_dtype(self._phi.device))
+        self._sums = sums if self._sums is None else self._sums.add_(sums)
 
-    def digits_lost(self, new: MixtureParameters) -> Float[Tensor, "K"]:
-        """Of the covariances that come out of the statistics."""
-        return digits_lost(new, self.summary)
+    def is_exact(self, new: MixtureParameters) -> bool:
+        """Whether the covariances that come out of the statistics are."""
+        return is_quadratic_exact(new, self.summary, self._theta.dtype)
 
     def statistics(self) -> SufficientStatistics:
         """The sums over all chunks, about the data's origin."""
+        assert self._sums is not None, "no chunk was collected"
         k, d = self._sums.shape[0], self.summary.origin.numel()
         mass, first, products = self._sums.split([1, d, self._sums.shape[1] - 1 - d], dim=1)
         is_pooled = products.shape[1] == 0
@@ -115,24 +156,16 @@ class QuadraticPass:
         return SufficientStatistics(mass[:, 0], first, second, self.summary.origin.expand(k, d), self.form)
 
 
-def shared_term(parameters: MixtureParameters, summary: DataSummary) -> Tensor:
+def shared_term(parameters: MixtureParameters, summary: DataSummary) -> Tensor | float:
     """What the log-joints of all rows miss together: −½ Σ_n xᵀPx = −½ tr(P T) where all components share P."""
     form, d = parameters.family.form, parameters.n_features
     if form.n_products(d) > 0:
-        return summary.origin.new_zeros(())
+        return 0.0
     return -0.5 * (form.precision(parameters.whitener) * summary.scatter).sum()
 
 
 def _natural(parameters: MixtureParameters, origin: Tensor) -> Float[Tensor, "K P"]:
     """θ_k: the coefficients of 1, x − origin and the products."""
-    form = parameters.family.form
-    _k, d = parameters.means.shape
-    centred = (parameters.means - origin)[:, :, None]
-    whitened = form.apply(parameters.whitener, centred)  # W_k (μ_k − o)
-    precision = form.precision(parameters.whitener)
-    linear = form.apply(precision, centred)
-    constant = log_constant(parameters)[:, None] - 0.5 * whitened.square().sum(1)
-    parts = [constant, linear.squeeze(-1)]
-    if form.n_products(d) > 0:
-        parts.append(form.coefficients(precision))
-    return torch.cat(parts, dim=1)
+    theta = parameters.family.form.natural(parameters.whitener, parameters.means - origin)
+    theta[:, 0].add_(log_constant(parameters))
+    return theta

@@ -52,7 +52,7 @@ def test_one_iteration_equals_the_loops(monkeypatch, family, d, quadratic):
 def test_both_readings_agree(monkeypatch, family, d, dtype):
     x, _, parameters = _setting(family, n=500, k=4, d=d)
     rows = torch.from_numpy(x).to(dtype)
-    monkeypatch.setattr(em, "_MOST_LOST", {torch.float32: 1e9, torch.float64: 1e9})
+    monkeypatch.setattr("mixturelab.model.quadratic._MOST_LOST", {torch.float32: 1e9, torch.float64: 1e9})
     results = []
     for quadratic in (True, False):
         _force(monkeypatch, quadratic)
