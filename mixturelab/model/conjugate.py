@@ -227,7 +227,7 @@ class NormalWishart:
     def kl(self, prior: NormalWishart) -> float:
         """Σ_k KL(self_k ‖ prior_k), in nats."""
         shift = self.form.apply(self.whitener, (self.mean - prior.mean)[:, :, None]).square().sum((1, 2))
-        traces = (prior.scatter * self.form.precision(self.whitener)).sum()  # Σ_k ν_k tr(W_0⁻¹ W_k)
+        traces = self.form.trace(prior.scatter, self.whitener)  # Σ_k ν_k tr(W_0⁻¹ W_k)
         pairs = zip(
             *self._numbers, self._log_gammas, *prior._numbers, prior._log_gammas, shift.tolist(), strict=True
         )

@@ -90,6 +90,10 @@ class Form(ABC):
     def precision(self, whitener: Tensor) -> Tensor:
         """Σ⁻¹ = WᵀW."""
 
+    def trace(self, scatter: Tensor, whitener: Tensor) -> Tensor:
+        """Σ tr(S Σ⁻¹) over the stored matrices."""
+        return (scatter * self.precision(whitener)).sum()
+
     @abstractmethod
     def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Float[Tensor, "K"]:
         """log|W| = −½ log|Σ| for each component."""
@@ -196,6 +200,9 @@ class Dense(Form):
 
     def precision(self, whitener: Tensor) -> Tensor:
         return linalg.symmetric(whitener.mT @ whitener)
+
+    def trace(self, scatter: Tensor, whitener: Tensor) -> Tensor:
+        return (torch.matmul(whitener, scatter) * whitener).sum()
 
     def log_det(self, whitener: Tensor, n_components: int, n_features: int) -> Tensor:
         return linalg.log_diagonal_sum(whitener)
