@@ -49,37 +49,38 @@ class Accumulator:
         """
         mass, share = self.shares(state.mass, batch)
         covariance = batch.blend(state.covariance, share, batch.mean - state.mean, state.form)
-        return Moments(mass, _between(state.mean, batch.mean, share), covariance, state.form)
+        return Moments(mass, between(state.mean, batch.mean, share), covariance, state.form)
 
     def shares(self, mass: Float[Tensor, "K"], batch: Batch) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
         """The new mass, and how much of it the batch is, component by component."""
         counts = getattr(batch, "counts", None)
         if counts is not None:
-            return self._shares_on_host(mass, counts)
+            totals, shares = self.shares_on_host(mass, counts)
+            return mass.new_tensor(totals), mass.new_tensor(shares)
         count = batch.mass
         added = self.gain * count
         kept = torch.where(count.sum() > 0, self.keep * mass, mass)
         total = torch.threshold(kept + added, NO_MASS, 0.0)
         return total, added / total.clamp(min=NO_MASS)
 
-    def _shares_on_host(self, mass: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def shares_on_host(self, mass: Tensor, counts: tuple[int, ...]) -> tuple[list[float], list[float]]:
         """The same where the counts are known: a few numbers are quicker in Python than as tensors."""
         masses = mass.tolist()
         keep = self.keep if any(counts[: len(masses)]) else 1.0
         totals = [keep * old + self.gain * count for old, count in zip(masses, counts, strict=False)]
         totals = [total if total >= NO_MASS else 0.0 for total in totals]
         shares = [self.gain * n / total if n else 0.0 for n, total in zip(counts, totals, strict=False)]
-        return mass.new_tensor(totals), mass.new_tensor(shares)
+        return totals, shares
 
     def move(
         self, mean: Float[Tensor, "K D"], mass: Float[Tensor, "K"], batch: Batch
     ) -> tuple[Float[Tensor, "K D"], Float[Tensor, "K"], Float[Tensor, "K"]]:
         """Means and masses alone, folded in the same way; and the batch's share of each."""
         total, share = self.shares(mass, batch)
-        return _between(mean, batch.mean, share), total, share
+        return between(mean, batch.mean, share), total, share
 
 
-def _between(mean: Tensor, other: Tensor, share: Tensor) -> Tensor:
+def between(mean: Tensor, other: Tensor, share: Tensor) -> Tensor:
     """(1−f)·m + f·m′, to the last bit m where f is 0, and m′ where it is 1."""
     return torch.lerp(mean, other, share[:, None])
 

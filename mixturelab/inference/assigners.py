@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mixturelab.model.assigned import Means, class_means
+from mixturelab.model.assigned import Means, class_means, counted_means
 
 # Up to so many distances two operations less count for more than which way they lie.
 FEW = 8192
@@ -54,13 +54,23 @@ def lloyd(
     """
     index = _live_only(nearest(x, centroids, started), is_live, centroids.shape[0])
     for _ in range(iterations - 1):
-        count, mean = means(x, index, centroids.shape[0])
-        if may_read and 0.0 not in count.tolist():
-            centroids = mean
+        if may_read and means is class_means:
+            centroids = _moved(x, index, centroids)
         else:
+            count, mean = means(x, index, centroids.shape[0])
             centroids = torch.where((count > 0)[:, None], mean, centroids)
         index = _live_only(nearest(x, centroids, started), is_live, centroids.shape[0])
     return index
+
+
+def _moved(x: Tensor, index: Tensor, centroids: Tensor) -> Float[Tensor, "K D"]:
+    """The centroids at their rows' means, where the host may look for one without rows."""
+    counts, means = counted_means(x, index, len(centroids))
+    counts.pop()
+    if 0 not in counts:
+        return means[:-1]
+    has_rows = torch.tensor([count > 0 for count in counts], device=x.device)
+    return torch.where(has_rows[:, None], means[:-1], centroids)
 
 
 def n_candidates(n_components: int) -> int:

@@ -130,7 +130,7 @@ class GroupedRows:
         """The trace of each component's covariance."""
         k = len(self.counts) - 1
         squares = torch.linalg.vecdot(self.residual, self.residual)
-        sums = squares.new_zeros(k + 1).index_add_(0, self.index, squares).tolist()
+        sums = torch.bincount(self.index, squares, minlength=k + 1).tolist()
         return [total / max(n, 1) for total, n in zip(sums, self.counts[:k], strict=False)]
 
 
@@ -213,11 +213,22 @@ def assign_rows(
 
 def group_rows(x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int) -> GroupedRows:
     """The same for the dense form, on a device whose counts can be read at no cost."""
-    mass, mean = class_means(x, index, n_components)
-    counts = tuple(int(count) for count in mass.tolist())
-    own = torch.cat([mean, mean.new_zeros(1, x.shape[1])]).index_select(0, index)
+    counts, means = counted_means(x, index, n_components)
+    own = means.index_select(0, index)
     residual = torch.sub(x, own, out=own)
-    return GroupedRows(mass, mean, (*counts, x.shape[0] - sum(counts)), index, residual)
+    mass = x.new_tensor(counts[:n_components])
+    return GroupedRows(mass, means[:n_components], tuple(counts), index, residual)
+
+
+def counted_means(
+    x: Float[Tensor, "N D"], index: Int[Tensor, "N"], n_components: int
+) -> tuple[list[int], Float[Tensor, "K1 D"]]:
+    """`class_means` where counts can be read, in half the operations; with a last row for the rows of none (zero)."""
+    counts = torch.bincount(index, minlength=n_components + 1).tolist()
+    total = x.new_zeros(n_components + 1, x.shape[1]).index_add_(0, index, x)
+    if counts[-1]:
+        total[-1] = 0  # a row of no component stays where it is
+    return counts, total.div_(x.new_tensor([max(count, 1) for count in counts])[:, None])
 
 
 def class_means(

@@ -12,7 +12,7 @@ from torch import Tensor
 from mixturelab.exceptions import ArgumentError
 
 # Squared norms up to this part of the largest float can be summed over any batch without overflow.
-_HEADROOM = 1e-8
+_MOST = {dtype: 1e-8 * torch.finfo(dtype).max for dtype in (torch.float32, torch.float64)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def judge(
 
     ``out`` is memory [N, D] for the result.
     """
-    x, most = embeddings.to(dtype), _HEADROOM * torch.finfo(dtype).max
+    x, most = embeddings.to(dtype), _MOST[dtype]
     if may_read and (batch := _all_live(x, out)).energy * x.shape[0] <= most:  # NaN is not
         return batch
     is_live = torch.linalg.vecdot(x, x) <= most

@@ -24,13 +24,36 @@ Array = NDArray[np.float64]
 _EPS = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
 
 
-def to_host(parts: Mapping[str, Tensor | float], direct: bool) -> dict[str, Any]:
-    """All of them: looked at where they are, or brought by one copy.
+class Host:
+    """What the host saw of tensors last: one that is still the same object is not looked at again.
+
+    The tensors of a stream's state are replaced, never changed.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Tensor, Any]] = {}
+
+    def look(self, parts: Mapping[str, Tensor | float]) -> dict[str, Any]:
+        """The values of all parts, looked at where they are."""
+        tensors = [part for part in parts.values() if isinstance(part, Tensor)]
+        self._known = {id(tensor): (tensor, self._value(tensor)) for tensor in tensors}
+        return {
+            name: self._known[id(part)][1] if isinstance(part, Tensor) else part
+            for name, part in parts.items()
+        }
+
+    def _value(self, tensor: Tensor) -> Any:
+        same, value = self._known.get(id(tensor), (None, None))
+        return value if same is tensor else _seen(tensor)
+
+
+def to_host(parts: Mapping[str, Tensor | float], host: Host | None) -> dict[str, Any]:
+    """All of them: looked at where they are by the host that can, or brought by one copy.
 
     Matrices become float64 arrays, vectors lists and single values numbers: of so few, Python is quicker.
     """
-    if direct:
-        return {name: _seen(part) if isinstance(part, Tensor) else part for name, part in parts.items()}
+    if host is not None:
+        return host.look(parts)
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     return {**parts, **_copied(tensors)}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mixturelab.exceptions import ArgumentError
-from mixturelab.inference.accumulators import Accumulator
+from mixturelab.inference.accumulators import Accumulator, between
 from mixturelab.model.assigned import AssignedRows, Fold, GroupedRows, blend_groups
 from mixturelab.model.forms import Form
 from mixturelab.model.suffstats import Moments
@@ -86,11 +86,12 @@ def fold(
         new_traces = form.traces(after.covariance, mass.shape[0])
         return after.mass, after.mean, Covariance(after.covariance), new_traces
     shift = rows.mean - mean
-    new_mean, new_mass, share = accumulator.move(mean, mass, rows)
-    shares = share.tolist()
+    totals, shares = accumulator.shares_on_host(mass, rows.counts)
+    new_mean = between(mean, rows.mean, mean.new_tensor(shares))
     squares = torch.linalg.vecdot(shift, shift).tolist()
     blended = [
         (1 - f) * old + f * new + f * (1 - f) * square
         for f, old, new, square in zip(shares, traces.tolist(), rows.traces(), squares, strict=True)
     ]
-    return new_mass, new_mean, covariance.after((rows, shares, shift)), traces.new_tensor(blended)
+    new_mass, new_traces = mass.new_tensor(totals), traces.new_tensor(blended)
+    return new_mass, new_mean, covariance.after((rows, shares, shift)), new_traces

@@ -21,7 +21,7 @@ from mixturelab.model.forms import DENSE
 from mixturelab.stream import online_kmeans, readings
 from mixturelab.stream.batch import Batch, check_embeddings, check_labels, judge
 from mixturelab.stream.config import MixtureSettings
-from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, find_alarms
+from mixturelab.stream.diagnostics import COLLAPSED_SHARE, Alarm, Host, find_alarms
 from mixturelab.stream.folding import fold
 from mixturelab.stream.ranks import Ranks
 from mixturelab.stream.snapshot import Snapshot, exactly, is_plain
@@ -128,6 +128,8 @@ class MixtureStats:
         self._all_index: Tensor | None = (
             None  # the components of all processes' rows, where scores are stored
         )
+        self._zero: Tensor | None = None
+        self._host = Host()
         self._all_seen = False  # known where the host may look: then two tensors need no attention
 
     # ----------------------------------------------------------------------------------------- update
@@ -318,7 +320,7 @@ class MixtureStats:
             previous,
             **self._centroids(state, rows, mean, mass),
             starving=state.starving,
-            collapsed_for=_collapsed_for(state, batch, rows.mass),
+            collapsed_for=self._collapsed_for(state, batch, rows.mass),
             counts=state.count(updates=None if may_read else rows.mass.sum() > 0, **counts),
         )
         self._clock = self._clock.after(has_rows=may_read)
@@ -338,6 +340,17 @@ class MixtureStats:
         if self._all_seen and torch.equal(moved, mass) and torch.equal(centroid, mean):
             centroid, moved = mean, mass
         return {"centroid": centroid, "centroid_mass": moved, **kept}
+
+    def _collapsed_for(self, state: State, batch: Batch, mass: Tensor) -> Tensor:
+        """Updates running in which hardly anything of E‖x‖² was spread."""
+        before, is_collapsed = state.collapsed_for, batch.total < COLLAPSED_SHARE * batch.energy
+        if not isinstance(is_collapsed, bool):
+            return torch.where(mass.sum() > 0, (before + 1) * is_collapsed, before)
+        if is_collapsed:
+            return before + 1
+        if self._zero is None or self._zero.device != before.device:
+            self._zero = torch.zeros_like(before)
+        return self._zero
 
     def _see(self, index: Tensor) -> Snapshot:
         assert self._state is not None
@@ -382,10 +395,10 @@ class MixtureStats:
         state, last = self._state, self._last
         assert state is not None
         with exactly(state.mean) if spectrum else nullcontext():  # without, nothing is multiplied
-            direct = self._may_read(state.mean)
+            host = self._host if self._may_read(state.mean) else None
             whole = batch or self._uses_labels  # the alarm about classes asks the batch, too
-            host = readings.collect(state, self._form, last, spectrum=spectrum, batch=whole, direct=direct)
-        found = readings.numbers(host, state.mean.dtype)
+            seen = readings.collect(state, self._form, last, spectrum=spectrum, batch=whole, host=host)
+        found = readings.numbers(seen, state.mean.dtype)
         found["updates"] += self._clock.updates
         if found["rows_dropped"]:
             self._warn_of_rows()
@@ -531,11 +544,3 @@ class MixtureStats:
 def _real(x: Tensor) -> torch.dtype:
     """float64 for float64, float32 for every other kind."""
     return torch.float64 if x.dtype is torch.float64 else torch.float32
-
-
-def _collapsed_for(state: State, batch: Batch, mass: Tensor) -> Tensor:
-    """Updates running in which hardly anything of E‖x‖² was spread."""
-    is_collapsed = batch.total < COLLAPSED_SHARE * batch.energy
-    if isinstance(is_collapsed, bool):
-        return (state.collapsed_for + 1) if is_collapsed else state.collapsed_for.new_zeros(())
-    return torch.where(mass.sum() > 0, (state.collapsed_for + 1) * is_collapsed, state.collapsed_for)

@@ -13,7 +13,7 @@ from torch import Tensor
 from mixturelab.model.assigned import assign_rows
 from mixturelab.model.forms import DENSE, Form
 from mixturelab.stream import diagnostics
-from mixturelab.stream.diagnostics import to_host
+from mixturelab.stream.diagnostics import Host, to_host
 from mixturelab.stream.state import COUNTS, Last, State
 
 _MIXTURE = ("trace_W", "r_squared", "stable_rank", "effective_rank", "nc1")
@@ -33,7 +33,7 @@ _NO_BATCH = dict.fromkeys(
 
 
 def collect(
-    state: State, form: Form, last: Last | None, *, spectrum: bool, batch: bool, direct: bool
+    state: State, form: Form, last: Last | None, *, spectrum: bool, batch: bool, host: Host | None
 ) -> dict[str, Any]:
     """Everything the numbers need, on the host: by one copy, whatever was asked for.
 
@@ -47,8 +47,8 @@ def collect(
         Whether eigenvalues of the total covariance are wanted.
     batch : bool
         Whether the batch's own mixture is.
-    direct : bool
-        Whether the host can look at the tensors where they are.
+    host : Host or None
+        Who looks at the tensors where they are; None where that would be a wait.
     """
     parts: dict[str, Tensor | float] = dict(
         mass=state.mass, mean=state.mean, previous=state.previous, seen=state.seen,
@@ -61,7 +61,7 @@ def collect(
         parts |= {"batch_all": last.batch.total, "batch_energy": last.batch.energy}
         parts |= {"batch_mass": last.mass, "batch_mean": last.mean} if batch else {}
         parts |= _of_rows(last) if batch and spectrum else {}
-    return to_host(parts, direct)
+    return to_host(parts, host)
 
 
 def _of_rows(last: Last) -> dict[str, Tensor]:

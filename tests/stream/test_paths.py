@@ -205,7 +205,7 @@ def test_numbers_that_come_by_a_copy_are_those_that_are_looked_at():
         "real": torch.randn(3, 4), "count": torch.tensor(7), "flags": torch.tensor([True, False]), "plain": 0.25,
         "none": torch.empty(0, 2), "exact": torch.tensor([1 / 3], dtype=torch.float64),
     }  # fmt: skip
-    copied, looked_at = (diagnostics.to_host(parts, direct) for direct in (False, True))
+    copied, looked_at = (diagnostics.to_host(parts, host) for host in (None, diagnostics.Host()))
     assert copied.keys() == looked_at.keys() == parts.keys()
     for name, value in copied.items():
         np.testing.assert_array_equal(value, looked_at[name])
