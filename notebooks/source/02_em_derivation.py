@@ -43,7 +43,7 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from mixturelab import GaussianMixture, load_dataset, plot
+from mixturelab import GaussianMixture, Prior, load_dataset, plot
 from mixturelab.exercises import check, progress
 from mixturelab.plot import em_lessons, em_limits
 
@@ -800,14 +800,15 @@ for name, level in shrink.items():
 
 # %%
 x, variances = wait[:, None], np.array([0.5, 13.6]) ** 2
-parameters = np.array([0.1, 0.9]), np.array([[43.0], [70.9]]), variances[:, None, None]
+start = np.array([0.1, 0.9]), np.array([[43.0], [70.9]]), variances[:, None, None]
+parameters = start
 for _ in range(3):
     print(f"standard deviation of the first bell: {parameters[2][0, 0, 0] ** 0.5:.3f}")
     parameters = m_step(*statistics(x, e_step(x, parameters)[0]))
 
 # %% [markdown]
-# One more turn and the variance is zero, the density infinite. Two cures belong together. `reg_covar` adds a small ridge
-# to each covariance, so that no spike is infinitely high. But high enough to *win*:
+# One more turn and the variance is zero, the density infinite. Three cures. `reg_covar` adds a small ridge to each
+# covariance, so that no spike is infinitely high. But high enough to *win*:
 
 # %%
 iris = load_dataset("iris").data
@@ -831,6 +832,26 @@ print("irises with a petal exactly 0.2 cm wide:", (iris[:, 3] == 0.2).sum())
 # %% [markdown]
 # A ruler's mark, not a species. So the second cure is to **recognise** it: the library writes the reason into
 # `spurious_`, warns, and ranks honest fits first. Notebook [04](04_model_selection.ipynb) returns to this.
+
+# %% [markdown]
+# The third goes to the root. Say beforehand, weakly, what a variance may be: a **prior**. Each M-step then divides
+# (its scatter + the rows') by (its count + $N_k$), and zero cannot come out. The same start, on the row at 43 minutes,
+# with no ridge at all:
+
+# %%
+spike = e_step(x, start)[0]
+cured = GaussianMixture(2, init_params=spike, prior=Prior(), reg_covar=0, tol=1e-6).fit(x)
+print("standard deviations, with a prior:", (cured.covariances_.ravel() ** 0.5).round(1), "minutes")
+
+# %% [markdown]
+# **Predict.** Two bells, of which one began as a spike of half a minute. What are the means? Look at `cured.means_`.
+#
+# <details><summary>Open</summary>
+#
+# The two groups of the geyser: without a spike to run into, EM has found its way back. What it climbs now is
+# $\ell(\theta) + \log p(\theta)$; [06](06_bayesian_mixtures.ipynb) writes the step down, and draws the hill that is left.
+#
+# </details>
 
 # %% [markdown]
 # **The second: local optima.** Look at the dots again. Half of the starts reach the best honest level (of three other sets
@@ -908,7 +929,7 @@ print("averaged:", ((first.means_[order_a] + second.means_[order_b]) / 2).round(
 # - E-step: $q = \gamma$ closes the gap. M-step: the top of the bound, from $N_k$, $S1_k$, $S2_k$ alone.
 # - Hence $\ell$ never falls. It may end on a lower hill, or climb a spike without end.
 # - Speed: linear, at the share of missing information.
-# - Several starts, a ridge *and* a look at `spurious_`, matching before comparing.
+# - Several starts; a ridge, a prior *and* a look at `spurious_`; matching before comparing.
 
 # %% [markdown]
 # **Self-quiz.** If one of these is hard, the section in brackets helps.
