@@ -7,6 +7,7 @@ setup(
     package_dir={"mixturelab.data": "data"},
     package_data={
         "mixturelab": ["py.typed", "lab_settings/*.json"],
+        "mixturelab.serve.page": ["*.html", "*.css", "*.js"],
         "mixturelab.data": ["*.csv", "README.md"],
     },
 )

@@ -149,6 +149,7 @@ class BayesianGaussianMixture(MixtureEstimator):
     [0.0, 0.0, 0.0, 0.0, 0.36, 0.64]
     """
 
+    _counterpart = "BayesianGaussianMixture"
     _carried = (*MixtureEstimator._carried, "_priors", "_is_mended")
 
     def __init__(

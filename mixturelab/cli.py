@@ -188,20 +188,65 @@ def info(model: Model) -> None:
 @app.command()
 def score(
     model: Model,
-    csv: Csv,
-    out: Annotated[Path | None, typer.Option(help="The CSV file to write. Default: standard output.")] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A CSV, Parquet, Arrow or .npy file, a folder of such files of one kind, or - for standard input.",
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option(help="The file to write: .csv, .parquet or .npy. Default: -, standard output.")
+    ] = "-",
+    format: Annotated[
+        str | None, typer.Option(help="csv, parquet, npy or arrow, where the output's name does not say it.")
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="csv, parquet, npy or arrow, where the input's name does not say it.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="The model's features in the input, in its order. Default: those of the same names."
+        ),
+    ] = None,
+    keep: Annotated[
+        str, typer.Option(help="Columns of the input to pass through, separated by commas, or all.")
+    ] = "",
+    only: Annotated[
+        str | None,
+        typer.Option(help="Of row, component, log_density, uncertainty, responsibilities. Default: all."),
+    ] = None,
+    bad_rows: Annotated[
+        str | None,
+        typer.Option(
+            help="side: rows without scores go to a file beside the output; stop: end at the first."
+        ),
+    ] = None,
+    bad_out: Annotated[
+        str | None, typer.Option(help="That file. Default: the output's name with .bad.csv at its end.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same command was interrupted or killed.")
+    ] = False,
+    chunk_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows at a time. Default: by their width.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors alone.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Give every row of a table its log density, its component and its responsibilities."""
-    from mixturelab import pipeline
+    """Give every row of a table its log density, its component and its responsibilities.
 
-    scores = pipeline.score_file(model, csv, trust=trust)
-    if out is None:
-        sys.stdout.write(pipeline.csv_bytes(scores).decode())
-    else:
-        pipeline.write_file(out, pipeline.csv_bytes(scores))
-        mean = scores["log_density"].mean()
-        typer.echo(f"{len(scores):,} rows scored, mean log density {mean:.4f}; written to {out}")
+    The table may be longer than memory. Exit code 0: done; 1: no row could be scored; 2: an error; 130: Ctrl-C.
+    """
+    from mixturelab.scoring import Job, terminal
+
+    job = Job(
+        model, source, out, format, input_format, "all" if keep == "all" else tuple(_names(keep)),
+        None if only is None else tuple(_names(only)), None if columns is None else tuple(_names(columns)),
+        bad_rows, bad_out, resume, chunk_rows, trust,
+    )  # fmt: skip
+    raise typer.Exit(terminal.score(job, typer.echo, _warn, quiet))
 
 
 @app.command()

@@ -130,6 +130,7 @@ class GaussianMixture(MixtureEstimator):
     [[4.3, 80.0], [2.0, 54.5]]
     """
 
+    _counterpart = "GaussianMixture"
     _carried = (*MixtureEstimator._carried, "_map_prior")
 
     def __init__(

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from mixturelab import checks, starts
+from mixturelab import checks, interchange, starts
 from mixturelab.arrays import as_tensor, require_usable, to_kind, torch_device, torch_dtype
 from mixturelab.exceptions import CollapsedComponentError, ConvergenceWarning
 from mixturelab.inference.fit import Callback, FitResult, History, Status
@@ -36,6 +36,8 @@ NOT_CONVERGED = (
 class MixtureEstimator(DensityMixin, BaseEstimator):
     """A mixture fitted from several starts; what is iterated, and the prior, are the subclass's."""
 
+    # The class of scikit-learn's that this one stands in for.
+    _counterpart: str
     # What the checks of X leave behind: restarts have it too.
     _carried: tuple[str, ...] = ("n_features_in_", "feature_names_in_")
 
@@ -76,8 +78,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         `learning_decay`, `learning_offset` or `learning_rate` say, and one M-step is made. The first batch starts as
         `fit` does (by `init_params`, with at least `n_components` rows) and defines priors that were left out. After
         `fit`, the stream goes on from the rows of the fit; a model from `from_parameters` or a file starts with its
-        parameters, and its first batch is all that it remembers (a file keeps neither prior nor schedule). Pickling the
-        model keeps the stream. Priors that are given or changed later hold from the next batch on. `n_init`, `tol`,
+        parameters, and its first batch is all that it remembers (a file keeps the settings, not the stream). Pickling
+        the model keeps the stream. Priors that are given or changed later hold from the next batch on. `n_init`, `tol`,
         `max_iter` and `warm_start` play no part.
 
         `lower_bound_` and `history_` are then of the last batch alone, before it was learned from: the mean of
@@ -163,6 +165,52 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         rows = np.vstack([self._draw(rng, parameters, k, n) for k, n in enumerate(counts)])
         labels = np.repeat(np.arange(len(counts)), counts)
         return to_kind(torch.from_numpy(rows), self.means_), to_kind(torch.from_numpy(labels), self.means_)
+
+    def to_sklearn(self) -> Any:
+        """The same fitted mixture as scikit-learn's class of the same name: for programs that expect that.
+
+        It predicts, scores and samples the same (to rounding), and can be warm-started. Arrays are NumPy's, in double
+        precision. `device`, the schedule of `partial_fit` and `history_` have no counterpart and are left out; so are
+        `prior`, `dtype` and starting responsibilities, which a later fit would miss: a warning names them. `tol` is
+        taken over as it is; scikit-learn's variational Bayes compares it with the bound of all rows together, and its
+        `lower_bound_` is not ours: it is −∞ until the next fit.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture or sklearn.mixture.BayesianGaussianMixture
+
+        Raises
+        ------
+        NotFittedError
+            If this has not been fitted.
+
+        Warns
+        -----
+        UserWarning
+            If a setting that scikit-learn lacks would have changed a later fit.
+        """
+        return interchange.to_sklearn(self, self._counterpart)
+
+    @classmethod
+    def from_sklearn(cls, theirs: Any) -> Self:
+        """A fitted mixture with the settings and parameters of scikit-learn's: it predicts the same, without a fit.
+
+        Parameters
+        ----------
+        theirs : sklearn.mixture.GaussianMixture or sklearn.mixture.BayesianGaussianMixture
+            Fitted, of the same name as this class. `tol` is taken over as it is, see `to_sklearn`; the bound of a
+            Bayesian one is another number than ours and left out (`elbo` computes ours).
+
+        Raises
+        ------
+        ArgumentError
+            If it is of another class, or has a setting or parameters that cannot be.
+        NotFittedError
+            If it has not been fitted.
+        CollapsedComponentError
+            If one of its covariances is not positive definite.
+        """
+        return interchange.from_sklearn(cls, theirs)
 
     # What the subclass says.
 
@@ -275,7 +323,9 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
                 collapsed = error
                 continue
             previous = self._last_bound() if is_warm else -math.inf
-            with torch.inference_mode():  # nobody follows these: of little data, each operation is a third quicker
+            with (
+                torch.inference_mode()
+            ):  # nobody follows these: of little data, each operation is a third quicker
                 runs.append(self._iterate(x, initial, prior, summary, previous, report.iteration))
             report.end(runs[-1])
         if not runs and collapsed is not None:

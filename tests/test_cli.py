@@ -1,6 +1,7 @@
 """The command line: what each command writes and says, and that bad input is one line, exit code 2 and no file."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -347,7 +348,8 @@ def test_score_matches_columns_by_name(fit_folder, csv, table, tmp_path):
 
 def test_score_goes_to_standard_output_if_nothing_else_is_said(fit_folder, csv):
     words = succeeds("score", fit_folder / "gaussian_mixture.safetensors", csv)
-    assert words == (fit_folder / "responsibilities.csv").read_text()
+    wanted = pd.read_csv(fit_folder / "responsibilities.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(words)), wanted, rtol=1e-12, check_dtype=False)
 
 
 def test_score_uses_position_where_the_model_knows_no_names(tmp_path, csv):
@@ -646,7 +648,7 @@ def test_a_missing_model_file_is_named(csv, tmp_path):
 def test_a_table_without_the_models_columns_is_named(fit_folder, table):
     path = table("eruptions,wait\n1,2\n3,4\n")
     message = fails("score", fit_folder / "gaussian_mixture.safetensors", path)
-    assert f"{path}: there is no column 'waiting'; the file has 'eruptions', 'wait'" in message
+    assert f"{path}: no column 'waiting'; the columns are 'eruptions', 'wait'" in message
 
 
 def test_a_nameless_model_wants_its_number_of_columns(table, tmp_path):

@@ -488,7 +488,9 @@ def test_arguments_are_checked_before_any_work(groups, settings, message):
 @pytest.mark.parametrize("settings", [{}, {"init_params": "random"}, {"max_iter": 0}, {"warm_start": True}])
 @pytest.mark.parametrize("kind", [GaussianMixture, BayesianGaussianMixture])
 def test_fitted_tensors_are_of_use_to_autograd(kind, settings):
-    x = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 2)) + np.repeat([[0.0], [6.0]], 100, axis=0))
+    x = torch.from_numpy(
+        np.random.default_rng(0).normal(size=(200, 2)) + np.repeat([[0.0], [6.0]], 100, axis=0)
+    )
     model = kind(n_components=2, random_state=0, **settings).fit(x)
     model = model.fit(x) if settings.get("warm_start") else model
     for name, value in vars(model).items():

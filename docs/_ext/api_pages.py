@@ -45,7 +45,16 @@ AREAS = (
         "estimators",
         "Fitting, choosing, judging",
         "The rest of what belongs to the estimator, the search and the plain functions.",
-        _within("estimators", "mixture_estimator", "bayes", "priors", "selection", "quality", "functional"),
+        _within(
+            "estimators",
+            "mixture_estimator",
+            "bayes",
+            "priors",
+            "selection",
+            "quality",
+            "functional",
+            "interchange",
+        ),
     ),
     Area(
         "stream",

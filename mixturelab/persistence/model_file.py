@@ -6,48 +6,53 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import joblib
 import numpy as np
 import safetensors.numpy
-import torch
-from safetensors import SafetensorError
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from mixturelab.checks import check_settings
+from mixturelab.bayes import BayesianGaussianMixture
 from mixturelab.estimators import GaussianMixture
-from mixturelab.exceptions import MixtureLabError, ModelFileError
+from mixturelab.exceptions import ArgumentError, MixtureLabError, ModelFileError
 from mixturelab.files import write_atomically
-from mixturelab.inference.fit import History, Status
-from mixturelab.model.covariance import family_of
 from mixturelab.persistence import header as headers
-
-# A mixture of 1,000 full components in 500 dimensions is 2 GB; a larger file is refused unread.
-MAX_BYTES = 4 << 30
-MAX_HEADER_BYTES = 64 << 20
-# How many roundings may lie between the covariances and the Cholesky factors of their inverses.
-_ROUNDINGS = 100
+from mixturelab.persistence import layout, rules, settings, source, values
+from mixturelab.persistence.assemble import Model, assemble, host, tensors_of
 
 
 # ----------------------------------------------------------------------------------------------------- saving
-def save(model: GaussianMixture, path: str | os.PathLike[str], **provenance: Any) -> Path:
-    """Save a fitted mixture as safetensors: parameters, settings and where they came from.
+def save(
+    model: Model,
+    path: str | os.PathLike[str],
+    *,
+    training_data: Any = None,
+    metrics: dict[str, Any] | None = None,
+    **provenance: Any,
+) -> Path:
+    """Save a fitted mixture as safetensors: parameters or posterior, settings and where they came from.
 
     The file is written beside its name and then renamed. Equal models with equal provenance in an equal
-    environment give equal bytes: there is no date in the file unless you put one there. A prior, the schedule of
-    `partial_fit` and what it remembers are not kept: pickle the model for those.
+    environment give equal bytes: there is no date in the file unless you put one there. A `Prior` and the schedule of
+    `partial_fit` are kept as settings; what a stream remembers is not: after loading, the first batch of
+    `partial_fit` is all that it remembers, and what a `Prior` left out is chosen anew. Pickle the model to go on with
+    a stream.
 
     Parameters
     ----------
-    model : GaussianMixture
+    model : GaussianMixture or BayesianGaussianMixture
         Fitted.
     path : path
         By custom ``*.safetensors``. Its folder must exist.
+    training_data : array-like [N, D], DataFrame or Tensor, optional
+        What the model was fitted to. The header gets the number of rows and columns, their types and the checksum of
+        the numbers (`data_checksum`), not the numbers.
+    metrics : dict, optional
+        Figures by name, such as ``{"bic": model.bic(X)}``.
     **provenance
-        Anything that JSON can hold, kept in the header: ``metrics={"bic": ...}``, ``source="..."``. With
-        ``training_data=X`` (array-like [N, D]) the header gets the number of rows and the checksum of X, not X.
-        The versions of the packages and the seed are added.
+        Anything else that JSON can hold: ``source="..."``, ``fit_seconds=1.2``. The versions of the packages and the
+        seed are added.
 
     Returns
     -------
@@ -56,24 +61,58 @@ def save(model: GaussianMixture, path: str | os.PathLike[str], **provenance: Any
     Raises
     ------
     TypeError
-        If the model is not a `GaussianMixture`.
+        If the model is none of these.
     NotFittedError
         If it has not been fitted.
+    ArgumentError
+        If a setting or the provenance cannot be kept, or the fitted attributes are no mixture.
     OSError
         If the file cannot be written.
     """
-    return write_atomically(path, encode(model, **provenance))
+    return write_atomically(path, encode(model, training_data=training_data, metrics=metrics, **provenance))
 
 
-def encode(model: GaussianMixture, **provenance: Any) -> bytes:
+def encode(
+    model: Model, *, training_data: Any = None, metrics: dict[str, Any] | None = None, **provenance: Any
+) -> bytes:
     """The bytes that `save` writes."""
-    _require_fitted(model)
-    tensors = {name: _host(getattr(model, f"{name}_")) for name in headers.TENSORS}
-    record = headers.build(model, tensors, _provenance(model, provenance))
-    return safetensors.numpy.save(tensors, headers.encode(record))
+    _require_fitted(model, type(model) in (GaussianMixture, BayesianGaussianMixture))
+    described, arrays = settings.describe(model, headers.SCHEMA_VERSION)
+    tensors = tensors_of(model) | arrays
+    record = {"seed": model.random_state, **provenance}
+    record |= {} if training_data is None else {"training_data": _data(training_data)}
+    record |= {} if metrics is None else {"metrics": metrics}
+    header = _checked(headers.build, model, described, tensors, record)
+    _checked(rules.check, header)
+    _checked(assemble, header, tensors)
+    text = _checked(_bounded, values.text(header))
+    return safetensors.numpy.save(tensors, {headers.KEY: text})
 
 
-def save_joblib(model: GaussianMixture, path: str | os.PathLike[str]) -> Path:
+def _checked(function: Any, *arguments: Any) -> Any:
+    """What could not be loaded is not saved."""
+    try:
+        return function(*arguments)
+    except MixtureLabError as error:
+        raise ArgumentError(
+            f"the model cannot be saved, since its file could not be loaded: it {error}"
+        ) from None
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            "the model cannot be saved: its header would hold text that is not Unicode"
+        ) from None
+
+
+def _bounded(text: str) -> str:
+    values.parse(text)
+    # In the file each quotation mark has a backslash before it; the table of the tensors takes the rest.
+    size = len(text.encode()) + text.count('"') + text.count("\\") + (16 << 10)
+    if size > values.MAX_BYTES:
+        raise ModelFileError(f"has a header of {size:,} bytes; wanted at most {values.MAX_BYTES:,}")
+    return text
+
+
+def save_joblib(model: Model, path: str | os.PathLike[str]) -> Path:
     """Save a fitted mixture with joblib, for programs that expect that.
 
     Loading such a file runs code from it: share the safetensors file instead.
@@ -81,58 +120,58 @@ def save_joblib(model: GaussianMixture, path: str | os.PathLike[str]) -> Path:
     return write_atomically(path, encode_joblib(model))
 
 
-def encode_joblib(model: GaussianMixture) -> bytes:
+def encode_joblib(model: Model) -> bytes:
     """The bytes that `save_joblib` writes."""
-    _require_fitted(model)
+    import joblib
+
+    _require_fitted(model, isinstance(model, Model))
     buffer = io.BytesIO()
     joblib.dump(model, buffer)
     return buffer.getvalue()
 
 
-def _require_fitted(model: Any) -> None:
-    if not isinstance(model, GaussianMixture):
-        raise TypeError(f"model is a {type(model).__name__}; wanted a fitted mixturelab.GaussianMixture")
+def _require_fitted(model: Any, is_ours: bool) -> None:
+    # Not a subclass, where loading would give back what it is derived from.
+    if not is_ours:
+        raise TypeError(f"model is a {type(model).__name__}; wanted a fitted {_WANTED}")
     check_is_fitted(model)
 
 
-def _host(value: Any) -> np.ndarray:
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-    return np.ascontiguousarray(array)
+_WANTED = "mixturelab.GaussianMixture or BayesianGaussianMixture"
 
 
-def _provenance(model: GaussianMixture, given: dict[str, Any]) -> dict[str, Any]:
-    record = {"seed": model.random_state, **given}
-    if "training_data" in given:
-        rows = _host(given["training_data"])
-        record["training_data"] = {"n_rows": len(rows), "sha256": data_checksum(rows)}
-    return record
+def _data(rows: Any) -> dict[str, Any]:
+    dtypes = [str(kind) for kind in rows.dtypes] if hasattr(rows, "dtypes") else [str(host(rows).dtype)]
+    n_rows, n_features = host(rows).shape
+    kinds = dtypes[0] if len(set(dtypes)) == 1 else dtypes
+    return {"n_rows": n_rows, "n_features": n_features, "dtype": kinds, layout.CHECKSUM: data_checksum(rows)}
 
 
 def data_checksum(X: Any) -> str:
     """SHA-256 of a table's numbers, as little-endian float64 row by row: of the values, not of their file."""
-    rows = np.ascontiguousarray(_host(X), dtype="<f8")
+    rows = np.ascontiguousarray(host(X), dtype="<f8")
     return hashlib.sha256(repr(rows.shape).encode() + rows.tobytes()).hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------------- loading
-def load(path: str | os.PathLike[str], trust: bool = False) -> GaussianMixture:
+def load(path: str | os.PathLike[str], trust: bool = False) -> Model:
     """Load a mixture. Nothing in the file is run, unless it is a pickle and you say that you trust it.
 
-    Everything is checked before the model is made: the schema, that shapes and types agree, that the
-    content has the checksum in the header (so that a flipped bit is found), that the weights are
-    probabilities and the covariances symmetric and positive definite.
+    Everything is checked before the model is made: the schema, that shapes, types and sizes agree (before memory is
+    asked for), that the content has the checksum in the header (so that a flipped bit is found), that the weights are
+    probabilities, the covariances symmetric and positive definite, and a posterior one that can be.
 
     Parameters
     ----------
     path : path
-        A file from `save`; with ``trust=True`` also one from joblib or pickle.
+        A file from `save`, of this or an earlier schema version; with ``trust=True`` also one from joblib or pickle.
     trust : bool, default=False
         Whether a joblib or pickle file may be opened. **Opening one runs whatever code its author put into
         it**: say True only for files that you made, or whose maker you trust as you trust a program.
 
     Returns
     -------
-    GaussianMixture
+    GaussianMixture or BayesianGaussianMixture
         Fitted. What the header says of its origin is in ``provenance_``.
 
     Raises
@@ -140,12 +179,7 @@ def load(path: str | os.PathLike[str], trust: bool = False) -> GaussianMixture:
     ModelFileError
         If there is no such file, or it is damaged, foreign or not trusted: one line that names it and says why.
     """
-    raw = _read(Path(path))
-    if _is_pickle(raw, Path(path)):
-        return _unpickled(raw, Path(path), trust)
-    with _naming(path):
-        header, tensors = _unpack(raw)
-        return _assemble(header, tensors)
+    return _load(Path(path), trust)[1]
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -156,17 +190,34 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelFileError
         As for `load`: the whole file is checked, so that what is described can also be loaded.
     """
-    raw = _read(Path(path))
-    if _is_pickle(raw, Path(path)):
-        _unpickled(raw, Path(path), trust=False)
-    with _naming(path):
-        header, tensors = _unpack(raw)
-        _assemble(header, tensors)
-    return header
+    return load_described(path)[0]
+
+
+def load_described(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Model]:
+    """`read_header` and `load` from one reading of the file; never of a pickle.
+
+    Raises
+    ------
+    ModelFileError
+        As for `load`.
+    """
+    header, model = _load(Path(path), trust=False)
+    assert header is not None  # only a trusted pickle has none
+    return header, model
+
+
+def _load(path: Path, trust: bool) -> tuple[dict[str, Any] | None, Model]:
+    with source.opened(path) as file, _naming(path):
+        begin = file.read(16)
+        file.seek(0)
+        if source.is_pickle(begin, path):
+            return None, _unpickled(file, trust)
+        header, tensors = _unpack(file, begin, os.fstat(file.fileno()).st_size)
+        return header, assemble(header, tensors)
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Put the file's name in front of what is wrong with it, as one line."""
     try:
         yield
@@ -177,148 +228,70 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise ModelFileError(f"{path} is a folder; wanted a model file")
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelFileError(
-                f"{path} is larger than {MAX_BYTES >> 30} GiB; not a model file that we read"
-            )
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ModelFileError(f"{path} does not exist") from None
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror}") from None
+# What a message may quote of a file.
+_LONGEST = 400
 
 
-# How pickles begin, plain and as joblib compresses them.
-_PICKLES = (b"\x80", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
+def _unpack(file: BinaryIO, begin: bytes, size: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and tensors; these are read only if the header, the table and the size of the file agree."""
+    raw = _table(file, begin, size)
+    start = 8 + len(raw)
+    header, table = _parsed(raw)
+    places = layout.places(table, header, size - start)
+    if layout.checksum_on_disk(file, start, header, places) != header[layout.CHECKSUM]:
+        raise ModelFileError("is damaged: its content does not have the checksum that its header says")
+    layout.require_plausible(file, start, places, header["n_features"])
+    return header, layout.read(file, start, places)
 
 
-def _is_pickle(raw: bytes, path: Path) -> bool:
-    # A safetensors file may begin with any byte (a length), but has a brace in the ninth place.
-    return raw[8:9] != b"{" and (path.suffix in _PICKLE_SUFFIXES or raw.startswith(_PICKLES))
+def _table(file: BinaryIO, begin: bytes, size: int) -> bytes:
+    """The JSON at the beginning of a safetensors file: eight bytes say how long it is."""
+    if not begin:
+        raise ModelFileError("is empty; wanted a model file")
+    if source.is_archive(begin):
+        raise ModelFileError("is a zip archive (of torch or NumPy, perhaps), not a mixturelab model file")
+    length = int.from_bytes(begin[:8], "little")
+    if len(begin) < 10 or begin[8:9] != b"{" or not 2 <= length <= values.MAX_BYTES:
+        raise ModelFileError("is not a mixturelab model file (safetensors); was it made by another program?")
+    file.seek(8)
+    raw = file.read(length)
+    if len(raw) < length or size < 8 + length:
+        raise ModelFileError("is cut short: its header is not whole")
+    return raw
 
 
-def _unpickled(raw: bytes, path: Path, trust: bool) -> GaussianMixture:
+def _parsed(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Our header, checked, and the table of the tensors, as it is."""
+    table = values.parse(raw)
+    metadata = table.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(headers.KEY), str):
+        raise ModelFileError("is a safetensors file of another program: it has no mixturelab header")
+    header = values.parse(metadata[headers.KEY])
+    rules.check(header)
+    return header, table
+
+
+# ---------------------------------------------------------------------------------------------------- pickles
+def _unpickled(file: BinaryIO, trust: bool) -> Model:
     if not trust:
         raise ModelFileError(
-            f"{path} is a joblib or pickle file: opening it would run code from it, so it is refused; load the "
+            "is a joblib or pickle file: opening it would run code from it, so it is refused; load the "
             ".safetensors file instead, or, if you made this file, say so: load(path, trust=True)"
         )
+    import joblib
+
     try:
-        model = joblib.load(io.BytesIO(raw))
+        model = joblib.load(file)
     except Exception as error:  # a damaged pickle can raise anything
-        raise ModelFileError(
-            f"{path} is a damaged pickle: {type(error).__name__}: {_one_line(error)}"
-        ) from None
-    if not isinstance(model, GaussianMixture):
-        raise ModelFileError(f"{path} holds a {type(model).__name__}; wanted a mixturelab.GaussianMixture")
-    return model
-
-
-def _unpack(raw: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    header = headers.decode(_header_bytes(raw))
+        raise ModelFileError(f"is a damaged pickle: {type(error).__name__}: {_one_line(error)}") from None
+    if not isinstance(model, Model):
+        raise ModelFileError(f"holds a {type(model).__name__}; wanted a {_WANTED}")
     try:
-        tensors = safetensors.numpy.load(raw)
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise ModelFileError(f"is damaged: {_one_line(error)}") from None
-    _check_tensors(header, tensors)
-    return header, tensors
-
-
-def _header_bytes(raw: bytes) -> bytes:
-    """The JSON at the beginning of a safetensors file: eight bytes say how long it is."""
-    if not raw:
-        raise ModelFileError("is empty; wanted a model file")
-    length = int.from_bytes(raw[:8], "little")
-    if len(raw) < 10 or raw[8:9] != b"{" or not 2 <= length <= MAX_HEADER_BYTES:
-        raise ModelFileError("is not a mixturelab model file (safetensors); was it made by another program?")
-    if length > len(raw) - 8:
-        raise ModelFileError("is cut short: its header is not whole")
-    return raw[8 : 8 + length]
-
-
-def _check_tensors(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    if set(tensors) != set(headers.TENSORS):
-        raise ModelFileError(f"holds the tensors {sorted(tensors)}; wanted {sorted(headers.TENSORS)}")
-    for name, tensor in tensors.items():
-        if tensor.dtype.name != header["dtypes"][name]:
-            raise ModelFileError(
-                f"holds {name} as {tensor.dtype.name}; its header says {header['dtypes'][name]}"
-            )
-    wanted = (header["n_components"], header["n_features"])
-    if tensors["means"].shape != wanted:
-        raise ModelFileError(f"holds means of shape {tensors['means'].shape}; its header says {wanted}")
-    if headers.checksum(header, tensors) != header[headers.CHECKSUM]:
-        raise ModelFileError("is damaged: its content does not have the checksum that its header says")
-
-
-def _assemble(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> GaussianMixture:
-    """The model: checked in float64 whatever its own precision, as it is computed with."""
-    weights, means, covariances, root = (tensors[name].astype(np.float64) for name in headers.TENSORS)
-    model = GaussianMixture.from_parameters(weights, means, covariances, header["covariance_type"])
-    _check_root(root, covariances, model, np.finfo(tensors["covariances"].dtype).eps)
-    model.set_params(**_settings(header["settings"]))
-    check_settings(model)
-    _restore_arrays(model, header, tensors)
-    _restore_fit(model, header["fit"])
-    if header["feature_names"] is not None:
-        model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
-    model.provenance_ = header["provenance"]
+        check_is_fitted(model)
+    except NotFittedError:
+        raise ModelFileError(f"holds a {type(model).__name__} that is not fitted") from None
     return model
-
-
-def _check_root(root: np.ndarray, covariances: np.ndarray, model: GaussianMixture, eps: float) -> None:
-    """Raise unless Lᵀ Σ L = 1 for the Cholesky factors L of the precisions, within the rounding of Σ and L."""
-    wanted = model.precisions_cholesky_.shape
-    if root.shape != wanted or not np.isfinite(root).all():
-        raise ModelFileError(
-            f"holds precisions_cholesky of shape {root.shape}; wanted finite numbers in {wanted}"
-        )
-    if family_of(model.covariance_type).form.is_matrix:
-        size = np.linalg.norm(covariances, axis=(-2, -1)) * np.linalg.norm(root, axis=(-2, -1)) ** 2
-        error = np.linalg.norm(
-            root.swapaxes(-1, -2) @ covariances @ root - np.eye(root.shape[-1]), axis=(-2, -1)
-        )
-        fits = np.array_equal(root, np.triu(root)) and (np.diagonal(root, axis1=-2, axis2=-1) > 0).all()
-    else:
-        size, error, fits = np.ones(1), np.abs(root**2 * covariances - 1), (root > 0).all()
-    if not fits or (error > _ROUNDINGS * eps * np.maximum(size, 1)).any():
-        raise ModelFileError("holds precisions_cholesky that do not belong to its covariances")
-
-
-def _settings(stored: dict[str, Any]) -> dict[str, Any]:
-    """Constructor arguments; one that had no form in JSON (a generator, a function) keeps its default."""
-    kept = {name: value for name, value in stored.items() if not headers.had_no_form(value)}
-    return {name: _array(name, value) if isinstance(value, list) else value for name, value in kept.items()}
-
-
-def _array(name: str, value: list[Any]) -> np.ndarray:
-    try:
-        return np.array(value, dtype=float)
-    except (ValueError, TypeError, OverflowError):  # an integer larger than any float overflows
-        raise ModelFileError(f"has a {name} in its header that is no array of numbers") from None
-
-
-def _restore_arrays(model: GaussianMixture, header: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    dtype = tensors["means"].dtype
-    arrays = {f"{name}_": tensor.copy() for name, tensor in tensors.items()}
-    root = tensors["precisions_cholesky"].astype(np.float64)
-    is_matrix = family_of(header["covariance_type"]).form.is_matrix
-    arrays["precisions_"] = (root @ root.swapaxes(-1, -2) if is_matrix else root**2).astype(dtype)
-    for name, array in arrays.items():
-        setattr(model, name, torch.from_numpy(array) if header["arrays"] == "torch" else array)
-
-
-def _restore_fit(model: GaussianMixture, fit: dict[str, Any]) -> None:
-    trace = tuple(headers.real(value) for value in fit["log_likelihood"])
-    model.history_ = History(trace, Status(fit["status"]), fit["reason"])
-    model.converged_, model.n_iter_ = fit["converged"], fit["n_iter"]
-    model.lower_bound_, model.lower_bounds_ = headers.real(fit["lower_bound"]), list(trace)
-    model.spurious_ = tuple(fit["spurious"])

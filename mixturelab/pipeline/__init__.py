@@ -2,7 +2,7 @@
 
 from mixturelab.pipeline.artifacts import artifacts, check_folder, csv_bytes, write_artifacts, write_file
 from mixturelab.pipeline.report import describe_file, report, selection_rows
-from mixturelab.pipeline.run import Outcome, component_range, fit_table, score_file, score_table, select_table
+from mixturelab.pipeline.run import Outcome, component_range, fit_table, select_table
 from mixturelab.pipeline.tables import Table, read_table
 
 __all__ = [
@@ -16,8 +16,6 @@ __all__ = [
     "fit_table",
     "read_table",
     "report",
-    "score_file",
-    "score_table",
     "select_table",
     "selection_rows",
     "write_artifacts",

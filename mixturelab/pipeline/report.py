@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mixturelab.persistence import load, read_header
+from mixturelab.persistence import load_described
 from mixturelab.pipeline.artifacts import metrics
 from mixturelab.pipeline.run import Outcome
 
@@ -185,25 +185,46 @@ def describe_file(path: str | os.PathLike[str]) -> str:
     ModelFileError
         If it is not a whole and valid model file; a pickle is refused.
     """
-    return f"{path}: " + describe_model(read_header(path), load(path))
+    return f"{path}: " + describe_model(*load_described(path))
 
 
 def describe_model(header: dict[str, Any], model: Any) -> str:
     """The same of a header and its model."""
     fit, provenance = header["fit"], header["provenance"]
-    lines = [f"{_fit_name(header)} ({header['dtypes']['means']}, schema {header['schema_version']})", ""]
-    lines += _entry(
-        "features", [", ".join(header["feature_names"] or [f"{header['n_features']}, without names"])]
-    )
-    lines += _entry(
-        "fit", [fit["reason"], *(f"not to be trusted: {sentence}" for sentence in fit["spurious"])]
-    )
-    lines += _entry("components", _component_words(model))
-    lines += _entry("origin", _origin_words(provenance))
-    lines += _entry(
-        "versions", [", ".join(f"{name} {v}" for name, v in provenance.get("versions", {}).items())]
-    )
+    form = f"{header['dtypes']['means']}, schema {header['schema_version']}"
+    lines = [f"{header['estimator']}, {_fit_name(header)} ({form})", ""]
+    names = header["feature_names"] or [f"{header['n_features']}, without names"]
+    lines += _entry("features", [_listed(names)])
+    doubts = [f"not to be trusted: {sentence}" for sentence in fit["spurious"]]
+    lines += _entry("fit", map(_plain, [fit["reason"], *doubts]))
+    lines += _entry("prior", _prior_words(header, model))
+    lines += _entry("components", map(_plain, _component_words(model)))
+    lines += _entry("origin", map(_plain, _origin_words(provenance)))
+    lines += _entry("versions", [_plain(_flat(provenance.get("versions", {})))])
     return "\n".join(lines)
+
+
+def _prior_words(header: dict[str, Any], model: Any) -> Iterable[str]:
+    settings = header["settings"]
+    if header["estimator"] == "BayesianGaussianMixture":
+        kind = settings["weight_concentration_prior_type"].replace("_", " ")
+        used = int((np.asarray(model.weights_) >= 0.01).sum())
+        yield f"{kind}, concentration {model.weight_concentration_prior_:.4g}"
+        yield f"{used} of {model.n_components} components weigh 0.01 or more"
+    elif settings.get("prior"):
+        given = {name: value for name, value in settings["prior"].items() if value is not None}
+        yield _flat({name: "given" if isinstance(value, dict) else value for name, value in given.items()})
+
+
+def _listed(names: list[str], most: int = 40) -> str:
+    shown = ", ".join(_plain(name, 60) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _plain(text: str, most: int = 500) -> str:
+    """What a stranger's file says, for a terminal: not too long, and nothing in it that a terminal would obey."""
+    short = text if len(text) <= most else text[:most] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
 def _origin_words(provenance: dict[str, Any]) -> Iterable[str]:

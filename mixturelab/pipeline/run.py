@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ import numpy as np
 
 from mixturelab.estimators import GaussianMixture
 from mixturelab.exceptions import ArgumentError, DataError
-from mixturelab.persistence import load
-from mixturelab.pipeline.tables import Table, read_table
+from mixturelab.pipeline.tables import Table
 from mixturelab.selection import SelectionResult, select
 
 if TYPE_CHECKING:
@@ -153,40 +151,6 @@ def component_range(table: Table, low: int = 1, high: int | None = None) -> list
             f"max_components is {last}, less than min_components, {low}; wanted {low} or more"
         )
     return list(range(low, last + 1))
-
-
-def score_file(
-    model: str | os.PathLike[str], csv: str | os.PathLike[str], trust: bool = False
-) -> pd.DataFrame:
-    """`score_table` for a model file and a CSV file, whose columns are matched by name.
-
-    Raises
-    ------
-    ModelFileError, DataError
-        If one of them cannot be used: one line.
-    """
-    loaded = load(model, trust=trust)
-    names = getattr(loaded, "feature_names_in_", None)
-    return score_table(loaded, read_table(csv, names))
-
-
-def score_table(model: GaussianMixture, table: Table) -> pd.DataFrame:
-    """Row number, most responsible component, log density, uncertainty and responsibilities of every row.
-
-    The table's columns are those of the model: read it with ``columns=model.feature_names_in_``.
-
-    Raises
-    ------
-    DataError
-        If a model without names has another number of features than the table.
-    """
-    if len(table.columns) != model.n_features_in_:
-        raise DataError(
-            f"{table.path}: {len(table.columns)} numeric columns ({', '.join(table.columns)}); the model has "
-            f"{model.n_features_in_} features and no names to match them by"
-        )
-    X = table.frame if hasattr(model, "feature_names_in_") else table.data
-    return rowwise(model, X)
 
 
 def rowwise(model: GaussianMixture, X: Any) -> pd.DataFrame:

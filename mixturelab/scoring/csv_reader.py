@@ -55,6 +55,10 @@ class CsvReader:
         self._features = tuple(self.header.names[place] for place in self.layout.features)
         self.nothing: Columns = {name: [] for name, _ in self.layout.kept}
 
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
     def _look(self) -> list[bytes]:
         """The first rows; they are read again later."""
         data = self._stream.read(_LOOKED_AT)

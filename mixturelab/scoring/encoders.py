@@ -1,16 +1,12 @@
-"""Scores as bytes of a file: CSV, Parquet, .npy and Arrow, piece after piece, so that a later piece can go on from it.
+"""Scores as bytes of a file: CSV, .npy and Arrow, piece after piece, so that a later piece can go on from it.
 
 What it yields for equal pieces is equal, also if another one went on half way.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import io
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,9 +17,6 @@ from mixturelab.scoring.chunk import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_MAGIC = b"PAR1"
-GROUP = 2**17  # rows of a Parquet row group, at least
 
 
 class Encoder(Protocol):
@@ -108,7 +101,7 @@ class NpyEncoder:
         first = next(iter(columns.values()))
         records = np.empty(len(first), self._dtype)
         for name, column in columns.items():
-            records[name] = column
+            records[name] = _npy_values(column, name, self._dtype[name])
         self._rows += len(records)
         return records.tobytes()
 
@@ -130,151 +123,28 @@ class NpyEncoder:
         return self._header()
 
 
-def _npy_type(column: Any, name: str) -> Any:
+def _npy_type(column: Any, name: str) -> np.dtype[Any]:
     if isinstance(column, np.ndarray):
         return column.dtype
+    if not isinstance(column, list):
+        import pyarrow as pa
+
+        kind = column.type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            return np.dtype(kind.to_pandas_dtype())
     raise DataError(
         f"column {name!r} cannot be kept in a .npy file, which has numbers alone; write CSV or Parquet"
     )
 
 
-class ParquetEncoder:
-    """Parquet: row groups of whole chunks, each encoded on its own, then one list of them all at the end.
-
-    A row group's places in the file are counted from the file's beginning, so a row group is made by a writer that
-    believes to stand there; of what it writes the row group is taken, and its description for the list.
-
-    Parameters
-    ----------
-    group : int
-        Rows of a row group, at least.
-    """
-
-    def __init__(self, group: int = GROUP) -> None:
-        self._group = group
-        self._waiting: list[pa.Table] = []
-        self._groups: list[bytes] = []  # the descriptions
-        self._noted = 0
-        self._size = len(_MAGIC)
-
-    def begin(self, nothing: Columns) -> bytes:
-        """The magic bytes."""
-        self._schema = _table(nothing).schema
-        return _MAGIC
-
-    def add(self, columns: Columns) -> bytes:
-        """A row group, once there are enough rows."""
-        table = _table(columns)
-        self._waiting.append(table if table.schema == self._schema else _cast(table, self._schema))
-        return self._flush() if sum(map(len, self._waiting)) >= self._group else b""
-
-    def _flush(self) -> bytes:
-        import pyarrow as pa
-
-        table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
-        self._waiting = []
-        data, description = _row_group(table, self._size)
-        self._groups.append(description)
-        self._size += len(data)
-        return data
-
-    def end(self) -> bytes:
-        """The last row group and the list of all."""
-        last = self._flush() if self._waiting or not self._groups else b""
-        return last + _footer(self._groups)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether no rows wait for their row group."""
-        return not self._waiting
-
-    def note(self) -> list[str]:
-        """The descriptions of the row groups since the last note."""
-        new, self._noted = self._groups[self._noted :], len(self._groups)
-        return [base64.b85encode(description).decode() for description in new]
-
-    def go_on(self, notes: list[Any], size: int, nothing: Columns) -> None:
-        """Know the row groups so far."""
-        self.begin(nothing)
-        self._groups = [base64.b85decode(text) for note in notes for text in note]
-        self._noted, self._size = len(self._groups), size
-
-    def corrected(self) -> None:
-        """Nothing."""
-
-
-def _table(columns: Mapping[str, Any]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table(
-        {name: pa.array(c, pa.string()) if isinstance(c, list) else c for name, c in columns.items()}
-    )
-
-
-def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    for field, wanted in zip(table.schema, schema, strict=True):
-        try:
-            table.column(field.name).cast(wanted.type)
-        except pa.ArrowException:
-            raise DataError(
-                f"column {field.name!r} holds {field.type} here and {wanted.type} in the first file; the output has "
-                "one type for a column"
-            ) from None
-    return table.cast(schema)
-
-
-def _row_group(table: pa.Table, at: int) -> tuple[bytes, bytes]:
-    """The bytes of a row group that will stand there, and its description."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with _scratch() as path:
-        # The writer begins with magic bytes and then finds itself further on: before its next bytes there is a hole,
-        # which takes no room.
-        with pa.OSFile(path, "ab") as sink, parquet.ParquetWriter(sink, table.schema) as writer:
-            os.truncate(path, at - 1)
-            sink.write(b"\0")
-            if len(table):
-                writer.write_table(table, row_group_size=len(table))
-        with open(path, "rb", buffering=0) as file:
-            file.seek(at)
-            data = file.readall()
-    footer = int.from_bytes(data[-8:-4], "little") + 8
-    return data[:-footer], data[-footer:]
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    """The path of an empty file, in memory where the system has such files."""
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        descriptor = os.memfd_create("row group")
-        try:
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "row group")
-            open(path, "wb").close()
-            yield path
-
-
-def _footer(descriptions: list[bytes]) -> bytes:
-    from pyarrow import BufferReader, parquet
-
-    whole = None
-    for description in descriptions:
-        one = parquet.read_metadata(BufferReader(_MAGIC + description))
-        if whole is None:
-            whole = one
-        else:
-            whole.append_row_groups(one)
-    assert whole is not None
-    text = io.BytesIO()
-    whole.write_metadata_file(text)
-    return text.getvalue()[len(_MAGIC) :]
+def _npy_values(column: Any, name: str, dtype: np.dtype[Any]) -> np.ndarray:
+    if isinstance(column, np.ndarray):
+        return column
+    if column.null_count and dtype.kind != "f":
+        raise DataError(
+            f"column {name!r} lacks values, for which a .npy file of {dtype} has no place; write Parquet"
+        )
+    return column.to_numpy(zero_copy_only=False)
 
 
 class ArrowEncoder:
@@ -286,7 +156,7 @@ class ArrowEncoder:
         """The schema."""
         import pyarrow as pa
 
-        self._schema = _table(nothing).schema
+        self._schema = table_of(nothing).schema
         self._file = io.BytesIO()
         self._writer = pa.ipc.new_stream(self._file, self._schema)
         return self._new()
@@ -299,8 +169,8 @@ class ArrowEncoder:
 
     def add(self, columns: Columns) -> bytes:
         """The rows' record batch."""
-        table = _table(columns)
-        self._writer.write_table(table if table.schema == self._schema else _cast(table, self._schema))
+        table = table_of(columns)
+        self._writer.write_table(table if table.schema == self._schema else with_schema(table, self._schema))
         return self._new()
 
     def end(self) -> bytes:
@@ -317,3 +187,27 @@ class ArrowEncoder:
 
     def corrected(self) -> None:
         """Nothing."""
+
+
+def table_of(columns: Mapping[str, Any]) -> pa.Table:
+    """Columns of any kind as an Arrow table."""
+    import pyarrow as pa
+
+    return pa.table(
+        {name: pa.array(c, pa.string()) if isinstance(c, list) else c for name, c in columns.items()}
+    )
+
+
+def with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the types of the output; a DataError names a column that cannot have its type."""
+    import pyarrow as pa
+
+    for field, wanted in zip(table.schema, schema, strict=True):
+        try:
+            table.column(field.name).cast(wanted.type)
+        except pa.ArrowException:
+            raise DataError(
+                f"column {field.name!r} holds {field.type} here and {wanted.type} in the first file; the output has "
+                "one type for a column"
+            ) from None
+    return table.cast(schema)

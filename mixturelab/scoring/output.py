@@ -55,9 +55,10 @@ class FileOutput:
 
     def __init__(self, path: Path, bad_path: Path | None) -> None:
         self.path, self.bad_path = path, bad_path
-        self.part = _hidden(path, "part")
-        self._journal = _hidden(path, "journal")
-        self._bad_part = None if bad_path is None else _hidden(bad_path, "part")
+        # What a link leads to is replaced, not the link.
+        self._target, self._bad_target = _real(path), None if bad_path is None else _real(bad_path)
+        self._part, self._journal = _hidden(self._target, "part"), _hidden(self._target, "journal")
+        self._bad_part = None if self._bad_target is None else _hidden(self._bad_target, "part")
         self._file: BinaryIO | None = None
         self._bad_file: BinaryIO | None = None
         with _writing(path):
@@ -81,12 +82,12 @@ class FileOutput:
             self._remove_parts()
             os.truncate(self._journal, 0)
             append(self._journal, _line({"fingerprint": fingerprint}))
-            self._file = self.part.open("w+b")
+            self._file = self._part.open("w+b")
 
     def go_on(self, record: dict[str, Any]) -> None:
         """Take up the files as they were when this was noted, and drop what came after it."""
         with _writing(self.path):
-            self._file = _cut(self.part, record["size"])
+            self._file = _cut(self._part, record["size"])
             if self._bad_part is not None and record["bad_size"]:
                 self._bad_file = _cut(self._bad_part, record["bad_size"])
             elif self._bad_part is not None:
@@ -134,12 +135,12 @@ class FileOutput:
         """Give the files their names. What is half done by a kill can be done again."""
         self._close_files()
         with _writing(self.path):
-            if self.bad_path is not None and self._bad_part is not None:
-                _give_name(self._bad_part, self.bad_path)
+            if self._bad_target is not None and self._bad_part is not None:
+                _give_name(self._bad_part, self._bad_target)
                 if not has_bad_rows:  # an earlier job's
-                    self.bad_path.unlink(missing_ok=True)
-            _give_name(self.part, self.path)
-            sync_folder(self.path.parent)
+                    self._bad_target.unlink(missing_ok=True)
+            _give_name(self._part, self._target)
+            sync_folder(self._target.parent)
         self.discard()
 
     def discard(self) -> None:
@@ -157,7 +158,7 @@ class FileOutput:
         os.close(self._lock)
 
     def _remove_parts(self) -> None:
-        for part in (self.part, self._bad_part):
+        for part in (self._part, self._bad_part):
             if part is not None:
                 part.unlink(missing_ok=True)
 
@@ -167,6 +168,10 @@ class FileOutput:
                 with contextlib.suppress(OSError):  # a full disk: it was said when it was written
                     file.close()
         self._file = self._bad_file = None
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _hidden(path: Path, kind: str) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,9 @@ class Reader(Protocol):
 
     def chunks(self, start: Position) -> Iterator[Chunk]:
         """The chunks from a position on."""
+
+    def close(self) -> None:
+        """Close the file."""
 
 
 class Input:
@@ -102,12 +106,13 @@ class Input:
             return _standard_reader(self._stdin or sys.stdin.buffer, self._kind, label, request)
         path = self.files[number]
         if self._kind == "csv":
-            return CsvReader(open_text(path), label, request)
+            stream = open_text(path)
+            return _or_closed(stream, lambda: CsvReader(stream, label, request))
         if self._kind == "npy":
             return NpyReader(path, label, request)
         _require_pyarrow()
         source = ParquetSource(path) if self._kind == "parquet" else IpcSource(path)
-        return ArrowReader(source, label, request)
+        return _or_closed(source, lambda: ArrowReader(source, label, request))
 
     def overall(self, chunk: Chunk) -> float | None:
         """How much of all files is done with a chunk."""
@@ -132,21 +137,42 @@ class Opened:
         self._first: Reader | None = source.reader(0, request)
         self.nothing = self._first.nothing
         self._request = replace(request, keep=tuple(self.nothing))
-        for number in range(1, len(source.files)):
-            source.reader(number, self._request)
+        try:
+            for number in range(1, len(source.files)):
+                source.reader(number, self._request).close()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._first is not None:
+            self._first.close()
 
     def chunks(self, start: Position) -> Iterator[Chunk]:
         """All chunks from a position on."""
         for number in range(start.file, len(self._source.labels)):
-            reader = (
-                self._first if number == 0 and self._first else self._source.reader(number, self._request)
-            )
-            self._first = None
-            with _named(self._source.labels[number]):
+            with contextlib.closing(self._reader(number)) as reader, _named(self._source.labels[number]):
                 for chunk in reader.chunks(start):
                     yield chunk
                     start = chunk.end
             start = start.next_file()
+
+    def _reader(self, number: int) -> Reader:
+        reader, self._first = self._first, None
+        if number == 0 and reader is not None:
+            return reader
+        if reader is not None:
+            reader.close()
+        return self._source.reader(number, self._request)
+
+
+def _or_closed(file: Any, make: Callable[[], Reader]) -> Reader:
+    try:
+        return make()
+    except BaseException:
+        file.close()
+        raise
 
 
 def _files(source: Path) -> list[Path]:

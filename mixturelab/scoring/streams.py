@@ -40,10 +40,12 @@ class TextStream:
         Bytes of the file that `raw` is read from, if that is known.
     place : callable, optional
         How many of them have been read.
+    close : callable, optional
+        What closes the file; by default nothing does.
     """
 
-    def __init__(self, raw: Any, size: int | None = None, place: Any = None):
-        self._raw, self._size, self._place = raw, size, place
+    def __init__(self, raw: Any, size: int | None = None, place: Any = None, close: Any = lambda: None):
+        self._raw, self._size, self._place, self.close = raw, size, place, close
         self._head = _read_whole(raw, 16)
         expect_text(self._head)
         if self._head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -53,10 +55,10 @@ class TextStream:
 
     def read(self, size: int, /) -> bytes:
         """At most so many bytes; none at the end."""
-        if self._head:
-            found, self._head = self._head[:size], self._head[size:]
-            return found
-        return _read_whole(self._raw, size)
+        if not self._head:
+            return _read_whole(self._raw, size)
+        found, self._head = self._head[:size], self._head[size:]
+        return found + _read_whole(self._raw, size - len(found))
 
     def give_back(self, data: bytes) -> None:
         """Put what was read before the rest again."""
@@ -70,10 +72,6 @@ class TextStream:
     def fraction(self) -> float | None:
         """How much of the file has been read."""
         return self._place() / self._size if self._size and self._place else None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._raw.close()
 
 
 def _read_whole(raw: Any, size: int) -> bytes:
@@ -95,10 +93,6 @@ class _Joined(io.RawIOBase):
         head, self._head = self._head, b""
         return head + bytes(self._rest.read(max(size - len(head), 0)))
 
-    def close(self) -> None:
-        self._rest.close()
-        super().close()
-
 
 def expect_text(head: bytes) -> None:
     """Raise a DataError for the beginning of a file that is no text."""
@@ -118,7 +112,8 @@ def open_text(path: Path) -> TextStream:
     """
     file = path.open("rb", buffering=0)
     try:
-        return TextStream(_decompressed(file, path), os.fstat(file.fileno()).st_size, file.tell)
+        size = os.fstat(file.fileno()).st_size
+        return TextStream(_decompressed(file, path), size, file.tell, file.close)
     except BaseException:
         file.close()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ class NpyReader:
         self._kept = kept_places(self._names, request)
         self.nothing: Columns = {name: np.empty(0, self._array.dtype) for name, _ in self._kept}
 
+    def close(self) -> None:
+        """Nothing: the map goes with the array."""
+
     def chunks(self, start: Position) -> Iterator[Chunk]:
         """The chunks from a position on."""
         rows = self._request.rows_of(self._array.shape[1] + len(self._kept))
@@ -50,6 +54,14 @@ class NpyReader:
             fraction = end.at / len(self._array)
             yield Chunk(self._label, start, end, x, kept, rows_.explain, rows_.seen, self._names, fraction)
             start = end
+            _forget(self._array)
+
+
+def _forget(array: np.ndarray) -> None:
+    """Let go of the pages of a map that have been read: they would count as memory in use."""
+    whole = getattr(array, "_mmap", None)
+    if whole is not None and hasattr(mmap, "MADV_DONTNEED"):
+        whole.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -92,6 +104,10 @@ class ArrowReader:
         for place in self._features:
             if not is_number(schema.types[place]):
                 raise DataError(f"column {schema.names[place]!r} holds {schema.types[place]}; wanted numbers")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
 
     def chunks(self, start: Position) -> Iterator[Chunk]:
         """The chunks from a position on."""
@@ -152,9 +168,14 @@ class ParquetSource:
     def __init__(self, file: Any):
         from pyarrow import parquet
 
-        self._file = parquet.ParquetFile(file)
+        # Read ahead, all row groups would be held until the end.
+        self._file = parquet.ParquetFile(file, pre_buffer=False)
         self.schema: pa.Schema = self._file.schema_arrow
         self.n_rows: int = self._file.metadata.num_rows
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close(force=True)
 
     def batches(self, at: int, rows: int, wanted: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Of at most so many rows, from a row on."""
@@ -185,12 +206,18 @@ class IpcSource:
 
         self.n_rows = 0
         if isinstance(file, Path):
-            self._reader = pa.ipc.open_file(pa.memory_map(str(file)))
+            self._file = pa.memory_map(str(file))
+            self._reader = pa.ipc.open_file(self._file)
             self._batches = map(self._reader.get_batch, range(self._reader.num_record_batches))
         else:
-            self._reader = pa.ipc.open_stream(file)
+            self._file = pa.PythonFile(file, mode="r")
+            self._reader = pa.ipc.open_stream(self._file)
             self._batches = iter(self._reader)
         self.schema: pa.Schema = self._reader.schema
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
     def batches(self, at: int, rows: int, wanted: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Of at most so many rows, from a row on."""

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mixturelab.scoring.job import Interrupted, Job, Progress, Summary, run
+from mixturelab.scoring.job import Interrupted, Progress, Summary, run
+from mixturelab.scoring.plan import Job
 from mixturelab.scoring.readers import STANDARD
 
 # What a shell says of a program that nobody listened to any more.

@@ -1,0 +1,137 @@
+"""Scores as a Parquet file that can be gone on with half way: row groups of whole chunks, and one list of them all."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mixturelab.scoring.chunk import Columns
+from mixturelab.scoring.encoders import table_of, with_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAGIC = b"PAR1"
+GROUP = 2**17  # rows of a row group, at least
+
+
+class ParquetEncoder:
+    """Parquet: row groups of whole chunks, each encoded on its own, then one list of them all at the end.
+
+    A row group's places in the file are counted from the file's beginning, so a row group is made by a writer that
+    believes to stand there; of what it writes the row group is taken, and its description for the list.
+
+    Parameters
+    ----------
+    group : int, optional
+        Rows of a row group, at least. Default: `GROUP`.
+    """
+
+    def __init__(self, group: int | None = None) -> None:
+        self._group = group or GROUP
+        self._waiting: list[pa.Table] = []
+        self._groups: list[bytes] = []  # the descriptions
+        self._noted = 0
+        self._size = len(_MAGIC)
+
+    def begin(self, nothing: Columns) -> bytes:
+        """The magic bytes."""
+        self._schema = table_of(nothing).schema
+        return _MAGIC
+
+    def add(self, columns: Columns) -> bytes:
+        """A row group, once there are enough rows."""
+        table = table_of(columns)
+        self._waiting.append(table if table.schema == self._schema else with_schema(table, self._schema))
+        return self._flush() if sum(map(len, self._waiting)) >= self._group else b""
+
+    def _flush(self) -> bytes:
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        self._waiting = []
+        data, description = _row_group(table, self._size)
+        self._groups.append(description)
+        self._size += len(data)
+        return data
+
+    def end(self) -> bytes:
+        """The last row group and the list of all."""
+        last = self._flush() if self._waiting or not self._groups else b""
+        return last + _footer(self._groups)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no rows wait for their row group."""
+        return not self._waiting
+
+    def note(self) -> list[str]:
+        """The descriptions of the row groups since the last note."""
+        new, self._noted = self._groups[self._noted :], len(self._groups)
+        return [base64.b85encode(description).decode() for description in new]
+
+    def go_on(self, notes: list[Any], size: int, nothing: Columns) -> None:
+        """Know the row groups so far."""
+        self.begin(nothing)
+        self._groups = [base64.b85decode(text) for note in notes for text in note]
+        self._noted, self._size = len(self._groups), size
+
+    def corrected(self) -> None:
+        """Nothing."""
+
+
+def _row_group(table: pa.Table, at: int) -> tuple[bytes, bytes]:
+    """The bytes of a row group that will stand there, and its description."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with _scratch() as path:
+        # The writer begins with magic bytes and then finds itself further on: before its next bytes there is a hole,
+        # which takes no room.
+        with pa.OSFile(path, "ab") as sink, parquet.ParquetWriter(sink, table.schema) as writer:
+            os.truncate(path, at - 1)
+            sink.write(b"\0")
+            if len(table):
+                writer.write_table(table, row_group_size=len(table))
+        with open(path, "rb", buffering=0) as file:
+            file.seek(at)
+            data = file.readall()
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    return data[:-footer], data[-footer:]
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """The path of an empty file, in memory where the system has such files."""
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        descriptor = os.memfd_create("row group")
+        try:
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "row group")
+            open(path, "wb").close()
+            yield path
+
+
+def _footer(descriptions: list[bytes]) -> bytes:
+    from pyarrow import BufferReader, parquet
+
+    whole = None
+    for description in descriptions:
+        one = parquet.read_metadata(BufferReader(_MAGIC + description))
+        if whole is None:
+            whole = one
+        else:
+            whole.append_row_groups(one)
+    assert whole is not None
+    text = io.BytesIO()
+    whole.write_metadata_file(text)
+    return text.getvalue()[len(_MAGIC) :]
