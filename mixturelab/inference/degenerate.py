@@ -30,12 +30,12 @@ def diagnose(parameters: MixtureParameters, mass: Float[Tensor, "K"], reg_covar:
 
 def _relative_variance(parameters: MixtureParameters) -> Float[Tensor, "K"]:
     """Each component's smallest variance once every feature of the mixture has variance 1: free of units."""
-    covariances, weights = parameters.dense_covariances(), parameters.weights[:, None]
+    form, weights = parameters.family.form, parameters.weights[:, None]
     centre = (weights * parameters.means).sum(0)
     between = (parameters.means - centre).square()
-    total = (weights * (covariances.diagonal(dim1=-2, dim2=-1) + between)).sum(0)
-    scale = torch.where(total > 0, total, torch.ones_like(total)).sqrt()
-    return torch.linalg.eigvalsh(covariances / torch.outer(scale, scale))[:, 0]
+    total = (weights * (form.variances(parameters.covariances) + between)).sum(0)
+    total = torch.where(total > 0, total, torch.ones_like(total))
+    return form.smallest_relative(parameters.covariances, total, parameters.n_components)
 
 
 def _reason(k: int, mass: float, variance: float, is_lost: bool, reg_covar: float, needed: int) -> str:

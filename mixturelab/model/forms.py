@@ -111,6 +111,12 @@ class Form(ABC):
         """The smallest eigenvalue of each component's covariance."""
 
     @abstractmethod
+    def smallest_relative(
+        self, covariance: Tensor, total: Float[Tensor, "D"], n_components: int
+    ) -> Float[Tensor, "K"]:
+        """The same once each feature has been divided by the root of its entry of ``total``."""
+
+    @abstractmethod
     def condition(self, whitener: Tensor, squares: Float[Tensor, "K D"]) -> Float[Tensor, "K"]:
         """How much rounding grows when squares of this size, feature by feature, cancel down to unit variance.
 
@@ -119,8 +125,12 @@ class Form(ABC):
         """
 
     @abstractmethod
+    def variances(self, covariance: Tensor) -> Float[Tensor, "*K D"]:
+        """The diagonals, in a shape that can be added to [K, D]."""
+
     def spread(self, covariance: Tensor, total: Float[Tensor, "D"]) -> Float[Tensor, "*K D"]:
         """The variances whose products a reading of x about a common origin adds up, given the rows' own."""
+        return self.variances(covariance)
 
     # The exponential-family form: −½ xᵀPx as a linear function of the products of x's entries.
 
@@ -216,10 +226,14 @@ class Dense(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return torch.linalg.eigvalsh(covariance)[..., 0].expand(n_components)
 
+    def smallest_relative(self, covariance: Tensor, total: Tensor, n_components: int) -> Tensor:
+        scale = total.sqrt()
+        return self.smallest_variance(covariance / torch.outer(scale, scale), n_components)
+
     def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
         return (whitener.square().sum(-2) * squares).mean(-1)
 
-    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+    def variances(self, covariance: Tensor) -> Tensor:
         return covariance.diagonal(dim1=-2, dim2=-1)
 
     def n_products(self, n_features: int) -> int:
@@ -357,10 +371,13 @@ class Diagonal(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return covariance.amin(-1)
 
+    def smallest_relative(self, covariance: Tensor, total: Tensor, n_components: int) -> Tensor:
+        return (covariance / total).amin(-1)
+
     def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
         return (whitener.square() * squares).amax(-1)  # a variance sees its own feature alone
 
-    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+    def variances(self, covariance: Tensor) -> Tensor:
         return covariance
 
     def n_products(self, n_features: int) -> int:
@@ -434,10 +451,13 @@ class Scalar(Form):
     def smallest_variance(self, covariance: Tensor, n_components: int) -> Tensor:
         return covariance
 
+    def smallest_relative(self, covariance: Tensor, total: Tensor, n_components: int) -> Tensor:
+        return covariance / total.amax()
+
     def condition(self, whitener: Tensor, squares: Tensor) -> Tensor:
         return whitener.square() * squares.mean(-1)
 
-    def spread(self, covariance: Tensor, total: Tensor) -> Tensor:
+    def variances(self, covariance: Tensor) -> Tensor:
         return covariance[:, None]
 
     def n_products(self, n_features: int) -> int:
