@@ -125,10 +125,10 @@ class Form(ABC):
         """
 
     @abstractmethod
-    def variances(self, covariance: Tensor) -> Float[Tensor, "*K D"]:
+    def variances(self, covariance: Tensor) -> Tensor:
         """The diagonals, in a shape that can be added to [K, D]."""
 
-    def spread(self, covariance: Tensor, total: Float[Tensor, "D"]) -> Float[Tensor, "*K D"]:
+    def spread(self, covariance: Tensor, total: Float[Tensor, "D"]) -> Tensor:
         """The variances whose products a reading of x about a common origin adds up, given the rows' own."""
         return self.variances(covariance)
 
