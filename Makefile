@@ -12,7 +12,7 @@ export PYTHON TORCH_INDEX
 # What you have done in the notebooks changes nothing that is built or tested, and is not changed by it.
 notebooks test test-fast test-browser: export MIXTURELAB_PROGRESS = off
 
-.PHONY: help setup lab test test-fast test-browser test-lowest torture lint demo notebooks book slides classroom wheelhouse bench lock clean
+.PHONY: help setup lab test test-fast test-browser test-lowest torture lint demo notebooks book slides classroom wheelhouse bench bench-serve lock clean
 
 help:
 	@echo 'make lab           open the notebooks in JupyterLab'
@@ -28,6 +28,7 @@ help:
 	@echo 'make classroom     an nbgrader course in artifacts/classroom; NOTEBOOKS="01 02" chooses'
 	@echo 'make wheelhouse    all that laptops without a network need, in artifacts/wheelhouse'
 	@echo 'make bench         time one iteration of EM, and of variational Bayes, against other libraries'
+	@echo 'make bench-serve   load the service and a naive one side by side (needs wrk)'
 	@echo 'make lint          only style, layers and types'
 	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
 	@echo 'make clean         remove .venv and what the tools cached'
@@ -95,6 +96,10 @@ bench: setup
 	@echo 'mixturelab: time one iteration of EM, and of variational Bayes, side by side with other libraries'
 	@$(RUN) benchmarks/em_iteration.py
 	@$(RUN) benchmarks/bayes_iteration.py
+
+bench-serve: setup
+	@echo 'mixturelab: load on the service, beside the same endpoint written naively (needs wrk)'
+	@$(RUN) benchmarks/serve.py
 
 lock: setup
 	@echo 'mixturelab: write requirements.txt from pyproject.toml'

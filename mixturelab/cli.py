@@ -250,6 +250,60 @@ def score(
 
 
 @app.command()
+def serve(
+    model: Model,
+    host: Annotated[str, typer.Option(help="The address to serve at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for one that is free.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file whose first line clients must show as a bearer token. "
+            "Default: the variable MIXTURELAB_TOKEN, or none."
+        ),
+    ] = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open-to-all", help="Serve other computers without a token.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further name by which clients on loopback may address it; can be repeated.",
+        ),
+    ] = None,
+    max_rows: Annotated[int, typer.Option(min=1, help="Rows of one request.")] = 500_000,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one request.")] = 64 << 20,
+    max_samples: Annotated[int, typer.Option(min=1, help="Rows that /sample draws at once.")] = 100_000,
+    seconds: Annotated[float, typer.Option(help="What one answer may take.")] = 30.0,
+    receive_seconds: Annotated[float, typer.Option(help="What a client may take to send a request.")] = 30.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Large requests computed at once. Default: one a processor, at most 4."),
+    ] = None,
+    grace: Annotated[
+        float, typer.Option(min=1, help="Seconds to finish requests in when told to stop.")
+    ] = 30.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line in the log for each request.")] = False,
+    trust: Trust = False,
+) -> None:
+    """Serve a model over HTTP: responsibilities, scores and samples as JSON, Arrow or Parquet, and a page at /.
+
+    Ends with Ctrl-C or SIGTERM, after the requests that have begun. Exit code 0: all were finished; 1: some were cut
+    off; 2: it could not start.
+    """
+    from mixturelab.serve import command
+
+    limits = {
+        "max_rows": max_rows, "max_bytes": max_bytes, "max_samples": max_samples, "seconds": seconds,
+        "receive_seconds": receive_seconds, "log_requests": not quiet,
+    }  # fmt: skip
+    options = {"host": host, "port": port, "trust": trust, "open_to_all": open_to_all, "grace": grace}
+    raise typer.Exit(
+        command.serve(model, limits, workers, token_file, allow_host or [], typer.echo, **options)
+    )
+
+
+@app.command()
 def lab(
     notebook: Annotated[Path | None, typer.Argument(help="The notebook to open. Default: the first.")] = None,
 ) -> None:
