@@ -28,6 +28,7 @@ from pyarrow import csv, parquet
 from mixturelab import GaussianMixture
 from mixturelab.persistence import save
 from mixturelab.scoring import Job, run
+from mixturelab.scoring.parquet_encoder import options
 
 SIZES = [(8, 5), (16, 16)]
 PATHS = [("csv", "csv"), ("parquet", "parquet"), ("npy", "npy"), ("npy", "parquet")]
@@ -100,8 +101,12 @@ class Writing:
                 for piece in self._pieces:
                     piece.tofile(file)
             return
-        kind = csv.CSVWriter if self._path.suffix == ".csv" else parquet.ParquetWriter
-        with kind(self._again, self._pieces[0].schema) as writer:
+        schema = self._pieces[0].schema
+        with (
+            csv.CSVWriter(self._again, schema)
+            if self._path.suffix == ".csv"
+            else parquet.ParquetWriter(self._again, schema, **options(schema))
+        ) as writer:
             for piece in self._pieces:
                 writer.write_table(piece)
 
@@ -131,6 +136,7 @@ def compare(folder: Path, source: str, target: str, rounds: int) -> dict[str, fl
 PROGRAM = """
 import resource, sys
 from mixturelab.scoring import Job, run
+from mixturelab.scoring.parquet_encoder import options
 run(Job(*sys.argv[1:]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
