@@ -129,7 +129,7 @@ def test_every_table_of_the_benchmarks_is_shown_with_its_machine(pages, result):
     rows = [line for line in text.splitlines() if line.startswith("| ") and set(line) - set("|-: ")]
     cells = [cell.strip() for row in rows for cell in row.strip("|").split("|")]
     holders = [one for one in shown if all(squeezed(cell) in squeezed(one.article) for cell in cells)]
-    assert len(rows) > 3
+    assert len(rows) >= 3  # a heading and two sides
     assert len(holders) == 1
     if machine:
         assert machine.group() in holders[0].article

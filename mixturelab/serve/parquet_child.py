@@ -6,7 +6,7 @@ standard output. Nothing of mixturelab is imported.
 
 How many bytes the pages of a file hold when they are unpacked is read from the pages' headers first: the file's
 metadata say a size too, but a reader unpacks what the page's own header promises. Headers are Thrift structs in the
-compact protocol (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
+compact protocol.
 """
 
 from __future__ import annotations
