@@ -250,6 +250,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
 
     def _store(self, run: FitResult, kind: Any, dtype: torch.dtype) -> None:
         """Fitted attributes, of X's kind and precision."""
+        self.__dict__.pop("provenance_", None)  # what a file said of the model that this one replaces
         self.history_ = run.history
         self.converged_ = run.history.status is Status.CONVERGED
         self.n_iter_ = run.n_iter

@@ -1,6 +1,8 @@
 """Model files: what is saved comes back, and a file is written whole or not at all."""
 
+import datetime
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture as Theirs
 
 from mixturelab import GaussianMixture, load_dataset
+from mixturelab.exceptions import ArgumentError
 from mixturelab.persistence import (
     data_checksum,
     load,
@@ -65,6 +68,13 @@ def test_a_loaded_model_is_the_saved_one(family, kind, path):
 def test_a_loaded_model_can_be_fitted_again(model, path):
     again = load(save(model, path)).fit(FRAME)
     np.testing.assert_array_equal(again.means_, model.means_)
+
+
+def test_what_a_file_said_of_a_model_is_gone_once_it_is_fitted_again(model, path):
+    loaded = load(save(model, path, source="the geyser"))
+    assert loaded.provenance_["source"] == "the geyser"
+    assert not hasattr(loaded.partial_fit(FRAME), "provenance_")
+    assert not hasattr(load(path).fit(FRAME), "provenance_")
 
 
 def test_a_model_from_parameters_is_saved_too(path):
@@ -149,6 +159,59 @@ def test_equal_models_are_equal_bytes(tmp_path):
     first = save(fitted(), tmp_path / "a", training_data=DATA, b=1, a=2).read_bytes()
     assert save(fitted(), tmp_path / "b", training_data=DATA, a=2, b=1).read_bytes() == first
     assert save(fitted(), tmp_path / "c", training_data=DATA, a=2, b=2).read_bytes() != first
+
+
+def test_what_a_file_said_of_its_origin_can_be_written_again(model, path, tmp_path):
+    written = save(model, path, training_data=FRAME, metrics={"bic": 1.5, "icl": np.nan}, source="geyser")
+    loaded = load(path)
+    assert save(loaded, tmp_path / "again", **loaded.provenance_).read_bytes() == written.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ([["a", "b"]], "training_data is not all numbers; wanted the table"),
+        (FRAME["waiting"], r"training_data has shape \(272,\); wanted \(N, 2\)"),
+        (FRAME[["waiting"]], r"training_data has shape \(272, 1\); wanted \(N, 2\)"),
+        (np.zeros((3, 2, 1)), "training_data has shape"),
+        ([[1.0, 2.0], [3.0]], "training_data is not all numbers"),
+    ],
+)
+def test_training_data_that_the_model_was_not_fitted_to_are_refused(model, path, data, match):
+    with pytest.raises(ArgumentError, match=match):
+        save(model, path, training_data=data)
+    assert not path.exists()
+
+
+HOLDS_ITSELF: list = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
+
+
+@pytest.mark.parametrize(
+    ("kept", "match"),
+    [
+        ({"fitted": datetime.date(2020, 1, 2)}, "fitted holds a date; wanted numbers, text"),
+        ({"source": {"files": [pathlib.Path("a")]}}, "source holds a .*Path"),
+        ({"labels": np.array(["2020-01-02"], "datetime64[D]")}, "labels holds a date"),
+        ({"metrics": {"bic": 1j}}, "metrics holds a complex"),
+        ({"metrics": [1.0]}, "metrics is a list; wanted a dict of figures by name"),
+        ({"source": HOLDS_ITSELF}, "source is nested deeper than 30 levels, or holds itself"),
+    ],
+)
+def test_provenance_that_a_file_cannot_hold_is_refused_and_not_lost(model, path, kept, match):
+    with pytest.raises(ArgumentError, match=match):
+        save(model, path, **kept)
+    assert not path.exists()
+
+
+def test_provenance_may_hold_what_json_holds_and_arrays(model, path):
+    deep = 1
+    for _ in range(29):
+        deep = [deep]
+    kept = {"a": [1, "<b>", None, True], "c": {"d": np.arange(2)}, "e": torch.ones(1), "deep": deep}
+    save(model, path, **kept, random=np.float32(0.5))
+    stored = load(path).provenance_
+    assert {name: stored[name] for name in kept} == kept | {"c": {"d": [0, 1]}, "e": [1.0]}
 
 
 def test_another_program_can_read_the_tensors(model, path):

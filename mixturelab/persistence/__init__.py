@@ -2,7 +2,6 @@
 
 from mixturelab.files import write_all_atomically, write_atomically
 from mixturelab.persistence.model_file import (
-    data_checksum,
     encode,
     encode_joblib,
     load,
@@ -11,6 +10,7 @@ from mixturelab.persistence.model_file import (
     save,
     save_joblib,
 )
+from mixturelab.persistence.provenance import data_checksum
 
 __all__ = [
     "data_checksum",

@@ -1,6 +1,5 @@
 """Model files: safetensors with a header that says what is in them; a pickle only if the user trusts it."""
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from mixturelab.exceptions import ArgumentError, MixtureLabError, ModelFileError
 from mixturelab.files import write_atomically
 from mixturelab.persistence import header as headers
 from mixturelab.persistence import layout, rules, settings, source, values
-from mixturelab.persistence.assemble import Model, assemble, host, tensors_of
+from mixturelab.persistence import provenance as provenances
+from mixturelab.persistence.assemble import Model, assemble, tensors_of
 
 
 # ----------------------------------------------------------------------------------------------------- saving
@@ -45,14 +45,15 @@ def save(
         Fitted.
     path : path
         By custom ``*.safetensors``. Its folder must exist.
-    training_data : array-like [N, D], DataFrame or Tensor, optional
+    training_data : array-like [N, D], DataFrame, Tensor or dict, optional
         What the model was fitted to. The header gets the number of rows and columns, their types and the checksum of
-        the numbers (`data_checksum`), not the numbers.
+        the numbers (`data_checksum`), not the numbers. A dict is what such a header says, and is kept as it is.
     metrics : dict, optional
         Figures by name, such as ``{"bic": model.bic(X)}``.
     **provenance
         Anything else that JSON can hold: ``source="..."``, ``fit_seconds=1.2``. The versions of the packages and the
-        seed are added.
+        seed are added. What the file of a loaded model said is written again only if you give it:
+        ``save(model, path, **model.provenance_)``.
 
     Returns
     -------
@@ -65,7 +66,8 @@ def save(
     NotFittedError
         If it has not been fitted.
     ArgumentError
-        If a setting or the provenance cannot be kept, or the fitted attributes are no mixture.
+        If a setting, the metrics or the provenance cannot be kept, the training data are no table of numbers with the
+        model's features, or the fitted attributes are no mixture.
     OSError
         If the file cannot be written.
     """
@@ -79,9 +81,7 @@ def encode(
     _require_fitted(model, type(model) in (GaussianMixture, BayesianGaussianMixture))
     described, arrays = settings.describe(model, headers.SCHEMA_VERSION)
     tensors = tensors_of(model) | arrays
-    record = {"seed": model.random_state, **provenance}
-    record |= {} if training_data is None else {"training_data": _data(training_data)}
-    record |= {} if metrics is None else {"metrics": metrics}
+    record = provenances.record(model, training_data, metrics, provenance)
     header = _checked(headers.build, model, described, tensors, record)
     _checked(rules.check, header)
     _checked(assemble, header, tensors)
@@ -138,19 +138,6 @@ def _require_fitted(model: Any, is_ours: bool) -> None:
 
 
 _WANTED = "mixturelab.GaussianMixture or BayesianGaussianMixture"
-
-
-def _data(rows: Any) -> dict[str, Any]:
-    dtypes = [str(kind) for kind in rows.dtypes] if hasattr(rows, "dtypes") else [str(host(rows).dtype)]
-    n_rows, n_features = host(rows).shape
-    kinds = dtypes[0] if len(set(dtypes)) == 1 else dtypes
-    return {"n_rows": n_rows, "n_features": n_features, "dtype": kinds, layout.CHECKSUM: data_checksum(rows)}
-
-
-def data_checksum(X: Any) -> str:
-    """SHA-256 of a table's numbers, as little-endian float64 row by row: of the values, not of their file."""
-    rows = np.ascontiguousarray(host(X), dtype="<f8")
-    return hashlib.sha256(repr(rows.shape).encode() + rows.tobytes()).hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------------- loading
@@ -280,7 +267,8 @@ def _unpickled(file: BinaryIO, trust: bool) -> Model:
     if not trust:
         raise ModelFileError(
             "is a joblib or pickle file: opening it would run code from it, so it is refused; load the "
-            ".safetensors file instead, or, if you made this file, say so: load(path, trust=True)"
+            ".safetensors file instead, or, if you made this file, say so: load(path, trust=True), or --trust where a "
+            "command has it"
         )
     import joblib
 

@@ -1,6 +1,7 @@
 """What makes a header valid: every entry there, of the form it must have, and nothing that cannot be."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,11 @@ def check(header: dict[str, Any]) -> None:
     names = header["feature_names"]
     if names is not None and len(names) != header["n_features"]:
         raise ModelFileError(f"has {len(names)} feature_names; wanted n_features = {header['n_features']}")
+    if names is not None and len(set(names)) != len(names):
+        twice = next(name for name, times in Counter(names).items() if times > 1)
+        raise ModelFileError(
+            f"has the feature name {twice[:40]!a} twice; wanted each once, to match columns by"
+        )
     _want_all(header["fit"], _FIT_RULES)
     _check_settings(header, SETTINGS[kind])
     if header["schema_version"] > 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mixturelab.exceptions import ModelFileError
+from mixturelab.exceptions import ArgumentError, ModelFileError
 
 # A header of 100,000 named features is 2 MB. JSON grows in memory (`[],` of three bytes is an object of 64), so that
 # both the text and the number of values in it are bounded before it is parsed: see tests/persistence/test_memory.py.
@@ -32,6 +32,31 @@ def storable(value: Any) -> Any:
     if hasattr(value, "detach") or isinstance(value, np.ndarray):
         return storable(_host(value).tolist())
     return f"<{type(value).__name__}>"
+
+
+def require_form(name: str, value: Any) -> None:
+    """Raise an ArgumentError that names the argument, if JSON cannot hold the value, or not whole."""
+    level = [value]
+    for _ in range(MAX_DEPTH - 2):  # it stands in the provenance, which stands in the header
+        level = [part for entry in level for part in _parts(name, entry)]
+        if not level:
+            return
+    raise ArgumentError(f"{name} is nested deeper than {MAX_DEPTH - 2} levels, or holds itself")
+
+
+def _parts(name: str, value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if hasattr(value, "detach") or isinstance(value, np.ndarray):
+        return [_host(value).tolist()]
+    if had_no_form(storable(value)) and not isinstance(value, str):
+        raise ArgumentError(
+            f"{name} holds a {type(value).__name__}; wanted numbers, text, True, False or None, or lists or dicts "
+            "of these (str(...) makes text of a date or a path)"
+        )
+    return []
 
 
 def had_no_form(value: Any) -> bool:

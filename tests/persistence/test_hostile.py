@@ -48,6 +48,7 @@ def test_rewriting_without_a_change_gives_a_valid_file(path):
         (["n_features"], 2.0, "has n_features 2.0"),
         (["feature_names"], ["a"], "has 1 feature_names; wanted n_features = 2"),
         (["feature_names"], "ab", "has feature_names 'ab'"),
+        (["feature_names"], ["a", "a"], "has the feature name 'a' twice; wanted each once"),
         (["dtypes"], {"weights": "float64"}, "has dtypes"),
         (["dtypes", "means"], "float32", "holds means as 'F64'; its header says float32"),
         (["dtypes", "means"], "object", "has dtypes"),

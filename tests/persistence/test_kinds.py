@@ -179,7 +179,7 @@ def test_variances_are_not_made_into_matrices(family, path):
         ({"note": "x" * (5 << 20)}, "since its file could not be loaded: it has a header of"),
         ({"note": [0] * 300_000}, "has a header of more than"),
         ({"note": "\ud800"}, "not Unicode"),
-        ({"metrics": [1]}, r"has metrics \[1\]"),
+        ({"metrics": [1]}, r"metrics is a list; wanted a dict"),
         ({"versions": 5}, "has versions 5"),
     ],
 )
