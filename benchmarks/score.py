@@ -1,7 +1,10 @@
 """Time and memory of `mixturelab score`, against reading and writing the same files alone.
 
-Reading and writing alone is what the same library does with the same file and the same columns of the output, without
-a model in between: piece by piece, one after the other. Both take turns in one process; the table has medians. Memory
+Reading and writing alone is what the same library does with the same file and the same columns of the output, with the
+same options of the writer, without a model in between: piece by piece, one after the other, and without waiting for the
+disk, as scoring does at its end. Beside it stands what the arithmetic alone takes, with one thread, of rows that are in
+memory: where that is longer than reading and writing, as with .npy files, which are copied as they are, no overlap can
+bring scoring near them. All take turns in one process; the table has medians. Memory
 is the highest resident size of a process of its own. Run it on a quiet machine:
 
     python benchmarks/score.py [--rows 1000000] [--rounds 5] [--no-memory] [--out FILE]
@@ -22,12 +25,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from em_iteration import machine
 from pyarrow import csv, parquet
 
 from mixturelab import GaussianMixture
-from mixturelab.persistence import save
-from mixturelab.scoring import Job, run
+from mixturelab.persistence import load, save
+from mixturelab.scoring import Job, Scorer, run
 from mixturelab.scoring.parquet_encoder import options
 
 SIZES = [(8, 5), (16, 16)]
@@ -111,6 +115,22 @@ class Writing:
                 writer.write_table(piece)
 
 
+class Arithmetic:
+    """The scores of rows in memory, with one thread."""
+
+    def __init__(self, folder: Path):
+        self._scorer = Scorer(load(folder / "model.safetensors"))
+        self._x = np.load(folder / "in.npy")
+
+    def __call__(self) -> None:
+        """Compute them, piece by piece."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        for start in range(0, len(self._x), PIECE):
+            self._scorer.at(self._x[start : start + PIECE], start)
+        torch.set_num_threads(threads)
+
+
 # ------------------------------------------------------------------------------------------------ measuring
 def medians(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Median seconds of each, taking turns, after a round that does not count."""
@@ -130,7 +150,13 @@ def compare(folder: Path, source: str, target: str, rounds: int) -> dict[str, fl
     given, out = folder / f"in.{source}", folder / f"out.{target}"
     job = Job(folder / "model.safetensors", given, out)
     run(job)
-    return medians({"score": lambda: run(job), "read": lambda: read(given), "write": Writing(out)}, rounds)
+    sides = {
+        "score": lambda: run(job),
+        "read": lambda: read(given),
+        "write": Writing(out),
+        "arithmetic": Arithmetic(folder),
+    }
+    return medians(sides, rounds)
 
 
 PROGRAM = """
@@ -153,8 +179,9 @@ def memory(folder: Path, source: str, target: str) -> int:
 def times(n: int, rounds: int) -> list[str]:
     """Markdown, also shown as it is made."""
     lines = [
-        "| input → output | N | D, K | score, s | reading + writing alone, s | ratio | rows a second |",
-        "|---|---|---|---|---|---|---|",
+        "| input → output | N | D, K | score, s | reading + writing alone, s | ratio | arithmetic alone, s "
+        "| rows a second |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
     for d, k in SIZES:
@@ -164,8 +191,9 @@ def times(n: int, rounds: int) -> list[str]:
                 found = compare(Path(folder), source, target, rounds)
                 ours, alone = found["score"], found["read"] + found["write"]
                 parts = f"{found['read']:.2f} + {found['write']:.2f}"
+                arithmetic = f"{found['arithmetic']:.2f} | {n / ours:,.0f}"
                 case = f"{source} → {target} | {n:,} | {d}, {k}"
-                lines.append(f"| {case} | {ours:.2f} | {parts} | {ours / alone:.2f} | {n / ours:,.0f} |")
+                lines.append(f"| {case} | {ours:.2f} | {parts} | {ours / alone:.2f} | {arithmetic} |")
                 print(lines[-1], flush=True)
     return lines
 

@@ -1,13 +1,18 @@
-"""Stages that work at the same time: an iterator runs ahead in a thread of its own, by a few items and in order."""
+"""Stages that work at the same time: an iterator runs ahead in a thread of its own, and several work on its items."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import torch
+
 T = TypeVar("T")
+U = TypeVar("U")
 _END = object()
 
 
@@ -34,6 +39,30 @@ def ahead(items: Iterable[T], most: int = 2) -> Generator[T, None, None]:
         stop.set()
         _drain(waiting)
         thread.join(timeout=10)
+
+
+def each(function: Callable[[T], U], items: Iterable[T], workers: int) -> Generator[U, None, None]:
+    """Yield what the function makes of each item, in order: so many threads work, and one more makes the items.
+
+    Each of them computes with one thread of torch: two that wait for each other take longer than one.
+    """
+    with ThreadPoolExecutor(workers, "mixturelab-score", _compute_alone) as pool:
+        futures = ahead((pool.submit(function, item) for item in items), workers)
+        try:
+            with contextlib.closing(futures):
+                for future in futures:
+                    yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _compute_alone() -> None:
+    """One thread of torch for this thread; for those to come as many as before, which only a thread can say."""
+    others = torch.get_num_threads()
+    torch.set_num_threads(1)
+    say = threading.Thread(target=torch.set_num_threads, args=(others,))
+    say.start()
+    say.join()
 
 
 def _work(items: Iterable[T], waiting: queue.Queue[Any], stop: threading.Event) -> None:

@@ -21,8 +21,14 @@ LARGEST = 1e-4 * float(np.finfo(np.float64).max) ** 0.5
 
 def usable(chunk: Chunk, scores: Scores) -> NDArray[np.bool_]:
     """Which rows have scores, [N]."""
+    if not len(chunk) or (_is_in_range(chunk.x) and np.isfinite(scores.log_density).all()):
+        return np.ones(len(chunk), dtype=bool)
     in_range = np.abs(chunk.x) <= LARGEST  # false for NaN, too
     return in_range.all(axis=1) & np.isfinite(scores.log_density)
+
+
+def _is_in_range(x: Floats) -> bool:
+    return bool(x.max() <= LARGEST and x.min() >= -LARGEST)  # false for NaN, too
 
 
 def faults(chunk: Chunk, good: NDArray[np.bool_]) -> Iterator[tuple[int, Fault]]:

@@ -25,7 +25,7 @@ class Encoder(Protocol):
     def begin(self, nothing: Columns) -> bytes:
         """The file's first bytes, from columns without rows."""
 
-    def add(self, columns: Columns) -> bytes:
+    def add(self, columns: Columns) -> bytes | memoryview:
         """The bytes of some rows, or of rows before them, or none yet."""
 
     def end(self) -> bytes:
@@ -96,14 +96,14 @@ class NpyEncoder:
         np.lib.format.write_array_header_2_0(text, shape)
         return text.getvalue()
 
-    def add(self, columns: Columns) -> bytes:
+    def add(self, columns: Columns) -> bytes | memoryview:
         """The rows' records."""
         first = next(iter(columns.values()))
         records = np.empty(len(first), self._dtype)
         for name, column in columns.items():
             records[name] = _npy_values(column, name, self._dtype[name])
         self._rows += len(records)
-        return records.tobytes()
+        return records.view(np.uint8).data
 
     def end(self) -> bytes:
         """Nothing."""

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from mixturelab.exceptions import ArgumentError, DataError
 from mixturelab.scoring import bad_rows
-from mixturelab.scoring.ahead import ahead
-from mixturelab.scoring.chunk import Chunk, Columns, Position, pick
+from mixturelab.scoring.ahead import each
+from mixturelab.scoring.chunk import Chunk, Columns, Floats, Position, pick
 from mixturelab.scoring.encoders import ArrowEncoder, CsvEncoder, Encoder, NpyEncoder
 from mixturelab.scoring.output import CannotWrite, FileOutput, State, StreamOutput
-from mixturelab.scoring.parquet_encoder import ParquetEncoder
+from mixturelab.scoring.parquet_encoder import ParquetEncoder, Place
 from mixturelab.scoring.plan import Job, Plan
 from mixturelab.scoring.readers import STANDARD, Opened
 
@@ -133,7 +135,7 @@ class _Run:
             output.close()
 
     def _into_open_file(self, output: FileOutput, opened: Opened, nothing: Columns) -> Summary:
-        encoder = _encoder(self._plan.format)
+        encoder = _encoder(self._plan.format, output.place)
         if not self._go_on(output, encoder, nothing):
             return self._finished(output)
         try:
@@ -200,23 +202,27 @@ class _Run:
     # ------------------------------------------------------------------------------------------ row by row
     def _encoded(
         self, opened: Opened, encoder: Encoder, output: FileOutput | StreamOutput
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | memoryview]:
         """The output's bytes, chunk by chunk; the state is that after them."""
-        chunks = ahead(opened.chunks(self._state.position))
-        scored = ahead((chunk, self._scorer.at(chunk.x, chunk.start.row)) for chunk in chunks)
-        with contextlib.closing(chunks), contextlib.closing(scored):
-            for chunk, scores in scored:
-                good = bad_rows.usable(chunk, scores)
+        scored = each(self._scored, opened.chunks(self._state.position), torch.get_num_threads())
+        with contextlib.closing(scored):
+            for chunk, log_density, good, columns in scored:
                 n_bad = self._put_aside(chunk, good, output)
-                columns = self._plan.columns(chunk.kept, scores, chunk.start.row)
                 if n_bad:
                     columns = {name: pick(column, good) for name, column in columns.items()}
+                    log_density = log_density[good]
                 data = encoder.add(columns)
-                total = self._state.total + float(scores.log_density[good].sum())
+                total = self._state.total + float(log_density.sum())
                 written = self._state.written + len(chunk) - n_bad
                 self._state = State(chunk.end, written, self._state.bad + n_bad, total)
                 yield data
                 self._on_progress(Progress(written, self._state.bad, self._plan.input.overall(chunk)))
+
+    def _scored(self, chunk: Chunk) -> tuple[Chunk, Floats, NDArray[np.bool_], Columns]:
+        """A chunk, its log densities, which rows have any, and its columns of the output."""
+        scores = self._scorer.at(chunk.x, chunk.start.row)
+        columns = self._plan.columns(chunk.kept, scores, chunk.start.row)
+        return chunk, scores.log_density, bad_rows.usable(chunk, scores), columns
 
     def _put_aside(self, chunk: Chunk, good: np.ndarray, output: FileOutput | StreamOutput) -> int:
         if good.all():
@@ -236,9 +242,9 @@ class _Run:
         return Summary(state.written, state.bad, mean, out, self._plan.bad_path if state.bad else None)
 
 
-def _encoder(format: str) -> Encoder:
+def _encoder(format: str, place: Place | None = None) -> Encoder:
     if format == "parquet":
-        return ParquetEncoder()
+        return ParquetEncoder(place=place)
     if format == "npy":
         return NpyEncoder()
     return ArrowEncoder() if format == "arrow" else CsvEncoder()

@@ -94,11 +94,20 @@ class FileOutput:
                 self._bad_part.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------ write
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Add to the output."""
         assert self._file is not None
         with _writing(self.path):
             self._file.write(data)
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[str]:
+        """The file that is written, for another writer to add to."""
+        assert self._file is not None
+        with _writing(self.path):
+            self._file.flush()
+            yield str(self._part)
+            self._file.seek(0, os.SEEK_END)
 
     def write_bad(self, data: bytes) -> None:
         """Add to what is said of bad rows."""
@@ -253,7 +262,7 @@ class StreamOutput:
         self._stream, self._name, self._bad_path = stream, name, bad_path
         self._bad_file: BinaryIO | None = None
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Pass it on."""
         try:
             self._stream.write(data)

@@ -7,7 +7,7 @@ import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mixturelab.scoring.chunk import Columns
@@ -16,6 +16,7 @@ from mixturelab.scoring.encoders import table_of, with_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Place = Callable[[], contextlib.AbstractContextManager[str]]
 _MAGIC = b"PAR1"
 GROUP = 2**17  # rows of a row group, at least
 
@@ -30,10 +31,13 @@ class ParquetEncoder:
     ----------
     group : int, optional
         Rows of a row group, at least. Default: `GROUP`.
+    place : callable, optional
+        A context with the path of the output's file, all bytes so far in it: row groups are written there at once, and
+        are not among the bytes that are returned.
     """
 
-    def __init__(self, group: int | None = None) -> None:
-        self._group = group or GROUP
+    def __init__(self, group: int | None = None, place: Place | None = None) -> None:
+        self._group, self._place = group or GROUP, place
         self._waiting: list[pa.Table] = []
         self._groups: list[bytes] = []  # the descriptions
         self._noted = 0
@@ -55,9 +59,11 @@ class ParquetEncoder:
 
         table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         self._waiting = []
-        data, description = _row_group(table, self._size)
+        with (self._place or _scratch)() as path:
+            size, description = _append_row_group(path, table, self._size)
+            data = _read(path, self._size) if self._place is None else b""
         self._groups.append(description)
-        self._size += len(data)
+        self._size += size
         return data
 
     def end(self) -> bytes:
@@ -85,24 +91,50 @@ class ParquetEncoder:
         """Nothing."""
 
 
-def _row_group(table: pa.Table, at: int) -> tuple[bytes, bytes]:
-    """The bytes of a row group that will stand there, and its description."""
+def _append_row_group(path: str, table: pa.Table, at: int) -> tuple[int, bytes]:
+    """Add a row group to a file, where it is to stand there: its size and its description."""
     import pyarrow as pa
+
+    # The writer puts magic bytes at the beginning of an empty file, which is nowhere here; then its file becomes this
+    # one, and it finds itself where it is to write. (Beyond an empty file's end there is a hole, which takes no room.)
+    with (
+        open(path, "r+b", buffering=0) as file,
+        pa.OSFile(os.devnull, "wb") as sink,
+        _writer(sink, table.schema) as writer,
+    ):
+        file.seek(at)
+        os.dup2(file.fileno(), sink.fileno())
+        if len(table):
+            writer.write_table(table, row_group_size=len(table))
+    end = os.stat(path).st_size
+    footer = int.from_bytes(_read(path, end - 8)[:4], "little") + 8
+    description = _read(path, end - footer)
+    os.truncate(path, end - footer)
+    return end - footer - at, description
+
+
+def _read(path: str, at: int) -> bytes:
+    """What the file holds from there on."""
+    with open(path, "rb", buffering=0) as file:
+        file.seek(at)
+        return file.readall()
+
+
+def options(schema: pa.Schema) -> dict[str, Any]:
+    """For the writer: a dictionary of values that hardly ever come twice costs time and room."""
+    import pyarrow as pa
+
+    return {
+        "use_dictionary": [
+            field.name for field in schema if not pa.types.is_floating(field.type) and field.name != "row"
+        ]
+    }
+
+
+def _writer(sink: Any, schema: pa.Schema) -> Any:
     from pyarrow import parquet
 
-    with _scratch() as path:
-        # The writer begins with magic bytes and then finds itself further on: before its next bytes there is a hole,
-        # which takes no room.
-        with pa.OSFile(path, "ab") as sink, parquet.ParquetWriter(sink, table.schema) as writer:
-            os.truncate(path, at - 1)
-            sink.write(b"\0")
-            if len(table):
-                writer.write_table(table, row_group_size=len(table))
-        with open(path, "rb", buffering=0) as file:
-            file.seek(at)
-            data = file.readall()
-    footer = int.from_bytes(data[-8:-4], "little") + 8
-    return data[:-footer], data[-footer:]
+    return parquet.ParquetWriter(sink, schema, **options(schema))
 
 
 @contextlib.contextmanager

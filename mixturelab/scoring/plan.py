@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-import torch
 
 from mixturelab.exceptions import ArgumentError, DataError
 from mixturelab.persistence import load
@@ -151,6 +150,8 @@ class Plan:
         }
         read = [*self.input.files, Path(self.job.model)]
         for what, path in written.items():
+            if path is not None and not path.parent.is_dir():
+                raise DataError(f"{what}, {path}: the folder {path.parent} does not exist; make it first")
             if path is not None and any(_same(path, other) for other in read):
                 raise ArgumentError(f"{what} would replace {path}, which is read")
             if (
@@ -165,6 +166,8 @@ class Plan:
     def request(self) -> Request:
         """What is read of the input."""
         scorer, names = self.scorer, self.job.columns or self.scorer.feature_names
+        if self.job.columns is not None and len(set(self.job.columns)) < len(self.job.columns):
+            raise ArgumentError(f"columns names one twice: {', '.join(self.job.columns)}; wanted each once")
         if self.job.columns is not None and len(self.job.columns) != scorer.n_features:
             raise ArgumentError(
                 f"columns names {len(self.job.columns)}; the model has {scorer.n_features} features"
@@ -182,7 +185,6 @@ class Plan:
             "the input": self.input.fingerprint(),
             "an option": {name: str(value) for name, value in vars(job).items()} | {"format": self.format},
             "an installed package": {name: _version(name) for name in _PACKAGES},
-            "the number of threads": torch.get_num_threads(),
         }
 
     def columns(self, kept: Columns, scores: Scores, first: int) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from mixturelab.arrays import as_tensor
 from mixturelab.mixture_estimator import MixtureEstimator
-from mixturelab.model.density import LogJoint, chunk_rows, chunks
-from mixturelab.model.responsibilities import from_log_joint, log_evidence
+from mixturelab.model.density import LogJoint
+from mixturelab.model.responsibilities import from_log_joint, log_evidence, normalise_
+from mixturelab.scoring.products import products_of
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +73,9 @@ class Scorer:
         self.feature_names: tuple[str, ...] | None = None if names is None else tuple(map(str, names))
         self._parameters = model._parameters(torch.float64, torch.device("cpu"))
         self.n_components, self.n_features = self._parameters.means.shape
-        self._rows = chunk_rows(self._parameters.means.numel(), torch.device("cpu"))
+        self._products = products_of(self._parameters)
+        wide = self._products.numbers_per_row / 8 if self._products else self._parameters.means.numel()
+        self._rows = _tile(wide)
         one = LogJoint(self._parameters, torch.float64)
         self._constant, self._means, self._whitener, self._form = (
             one.constant, one.means, one.whitener, one.form,
@@ -87,8 +91,7 @@ class Scorer:
         """
         rows = as_tensor(x, torch.float64)
         with torch.inference_mode():
-            log_density, gamma = self._few(rows) if len(rows) <= FEW else self._many(rows)
-        return Scores(log_density.numpy(), gamma.numpy())
+            return self._few(rows) if len(rows) <= FEW else self._many(rows, slice(None))
 
     @property
     def tile(self) -> int:
@@ -111,30 +114,49 @@ class Scorer:
         after = -(before + len(x)) % self._rows
         padded = np.pad(x, ((before, after), (0, 0))) if before or after else x
         with torch.inference_mode():
-            log_density, gamma = self._many(as_tensor(padded, torch.float64))
-        mine = slice(before, before + len(x))
-        return Scores(log_density.numpy()[mine], gamma.numpy()[mine])
+            return self._many(as_tensor(padded, torch.float64), slice(before, before + len(x)))
 
-    def _few(self, x: Float[Tensor, "N D"]) -> tuple[Tensor, Tensor]:
+    def _few(self, x: Float[Tensor, "N D"]) -> Scores:
         """For requests: no buffers, as few operations as can be."""
         y = self._form.apply(self._whitener, x.T - self._means)
-        return _normalised((self._constant - 0.5 * y.square_().sum(1)).T)
+        joint = (self._constant - 0.5 * y.square_().sum(1)).T
+        return Scores(log_evidence(joint).numpy(), from_log_joint(joint).numpy())
 
-    def _many(self, x: Float[Tensor, "N D"]) -> tuple[Tensor, Tensor]:
-        evaluate = LogJoint(self._parameters, torch.float64)  # its buffers are this call's own
-        log_density, gamma = x.new_empty(len(x)), x.new_empty(len(x), self.n_components)
-        parts = zip(
-            chunks(x, self._rows), log_density.split(self._rows), gamma.split(self._rows), strict=True
-        )
-        for rows, density_, gamma_ in parts:
-            density_[:], gamma_[:] = _normalised(evaluate(rows.T)[0].T)
-        return log_density, gamma
+    def _many(self, x: Float[Tensor, "N D"], wanted: slice) -> Scores:
+        evaluate, n = self._evaluator(), len(x)
+        log_density, gamma = x.new_empty(n), x.new_empty(self.n_components, n)
+        largest, component = x.new_empty(n), x.new_empty(n, dtype=torch.int64)
+        for start in range(0, n, self._rows):
+            tile = slice(start, start + self._rows)
+            joint = evaluate(x[tile].T)
+            gamma[:, tile], log_density[tile] = _normalised_(joint)
+            torch.max(joint, 0, out=(largest[tile], component[tile]))
+        scores = Scores(log_density.numpy()[wanted], gamma.numpy().T[wanted])
+        # What the properties would find, while the tile was at hand.
+        scores.__dict__["component"] = component.numpy()[wanted]
+        scores.__dict__["uncertainty"] = largest.neg_().add_(1).numpy()[wanted]
+        return scores
+
+    def _evaluator(self) -> Callable[[Tensor], Tensor]:
+        """[D, B] → [K, B]; its buffers are one call's own."""
+        residuals = LogJoint(self._parameters, torch.float64)
+        return (lambda x: residuals(x)[0]) if self._products is None else self._products.reader(residuals)
 
 
 # Up to here the set-up of buffers takes longer than the arithmetic.
 FEW = 256
 
 
-def _normalised(joint: Float[Tensor, "N K"]) -> tuple[Float[Tensor, "N"], Float[Tensor, "N K"]]:
-    """Log p(x) and γ from the log-joint."""
-    return log_evidence(joint), from_log_joint(joint)
+def _tile(numbers_per_row: float) -> int:
+    """Rows whose residuals, and these whitened, fit into a core's own cache; of products there can be more."""
+    rows = max(1, int(2**17 / numbers_per_row))
+    return max(512, min(8192, 1 << (rows.bit_length() - 1)))
+
+
+def _normalised_(joint: Float[Tensor, "K B"]) -> tuple[Float[Tensor, "K B"], Float[Tensor, "B"]]:
+    """γ, in the log-joint's place, and log p(x); a row that is lost to all components gets 1/K, as elsewhere."""
+    lost = joint.amax(0).isneginf()
+    if not lost.any():
+        return normalise_(joint)
+    gamma, log_density = normalise_(joint.masked_fill_(lost, 0.0))
+    return gamma, log_density.masked_fill_(lost, -torch.inf)

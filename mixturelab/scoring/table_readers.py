@@ -120,7 +120,9 @@ class ArrowReader:
 
     def _chunk(self, batch: pa.RecordBatch, start: Position) -> Chunk:
         by_name = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
-        x = np.empty((batch.num_rows, len(self._names)))
+        x = np.empty(
+            (len(self._names), batch.num_rows)
+        ).T  # by column, as they come and as they are worked on
         for d, name in enumerate(self._names):
             x[:, d] = numbers(by_name[name], name)
         rows = _Values(x, self._names, by_name)

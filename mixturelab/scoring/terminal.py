@@ -56,8 +56,13 @@ def _tell(job: Job, summary: Summary, say: Callable[[str], None], warn: Callable
         rows = "1 row has" if summary.bad == 1 else f"{summary.bad:,} rows have"
         warn(f"{rows} no scores; {summary.bad_out} says why")
     if str(job.out) != STANDARD:
-        mean = f", mean log density {summary.mean_log_density:.4f}" if summary.written else ""
+        mean = f", mean log density {_number(summary.mean_log_density)} nats" if summary.written else ""
         say(f"{summary.written:,} {_rows(summary.written)} scored{mean}; written to {job.out}")
+
+
+def _number(mean: float) -> str:
+    """Four places, but not three hundred digits where a row lies far out."""
+    return f"{mean:.4f}" if abs(mean) < 1e9 else f"{mean:.4g}"
 
 
 def _rows(number: int) -> str:

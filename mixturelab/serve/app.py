@@ -90,6 +90,7 @@ def create_app(
         version=mixturelab.__version__,
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would redirect to wherever the Host header says
         telemetry={"tracing": False, "metrics": False, "logs": False},  # this service counts by itself
         lifespan=_lifespan(state, workers),
         routes=[

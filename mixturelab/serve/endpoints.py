@@ -16,7 +16,7 @@ from mixturelab.scoring import Scorer
 from mixturelab.serve import answers
 from mixturelab.serve.answers import ANSWERS, json_bytes
 from mixturelab.serve.bodies import RowReader, read_sample
-from mixturelab.serve.gate import send_reply
+from mixturelab.serve.gate import LONG, send_reply
 from mixturelab.serve.receiving import Headers, Receiver, headers_of
 from mixturelab.serve.refusal import Refusal
 from mixturelab.serve.settings import Settings
@@ -69,7 +69,11 @@ class Endpoint:
             content, kind, exchange.rows = work(None)
         else:
             content, kind, exchange.rows = await self._workers.run(work)
-        await send_reply(send, 200, content, kind.encode())
+        if len(content) <= LONG:
+            await send_reply(send, 200, content, kind.encode())
+        else:
+            with self._receiver.answer(len(content)):
+                await send_reply(send, 200, content, kind.encode())
 
     def require(self, media_type: str) -> None:
         """Raise a `Refusal` unless bodies of this kind are read here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -13,9 +14,12 @@ from mixturelab.serve.refusal import ClientGoneError, Refusal, error_body
 from mixturelab.serve.settings import Settings
 from mixturelab.serve.state import State
 
-__all__ = ["OPEN", "Gate", "send_reply"]
+__all__ = ["LONG", "OPEN", "Gate", "send_reply"]
 
 Headers = list[tuple[bytes, bytes]]
+
+# Shorter answers are left to the server's buffers.
+LONG = 1 << 16
 
 # Without a token: what orchestrators ask. (The page, which holds nothing of the model, is open too.)
 OPEN = frozenset({"/health", "/ready"})
@@ -30,11 +34,14 @@ async def send_reply(
     media_type: bytes,
     headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
-    """Send a whole answer."""
+    """Send a whole answer, and wait until most of a long one has been taken."""
     length = str(len(body)).encode()
     head = [(b"content-type", media_type), (b"content-length", length), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+    is_long = len(body) > LONG
+    await send({"type": "http.response.body", "body": body, "more_body": is_long})
+    if is_long:
+        await send({"type": "http.response.body", "body": b""})  # the server lets this one wait
 
 
 class Gate:
@@ -108,6 +115,8 @@ class Gate:
         if self._hosts is None and self._token is None:
             return
         headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]):
+            _refuse_two_of_one(scope["headers"])
         # Else a web page elsewhere, whose name is made to lead here, could ask a service on this computer.
         if self._hosts is not None and _host(headers.get(b"host", b"")) not in self._hosts:
             raise Refusal(421, "the service does not go by the name that the Host header says")
@@ -181,8 +190,18 @@ class Exchange:
         await self.answer(refusal.status, refusal.body(), refusal.headers)
 
 
+_HOST = re.compile(r"(\[[0-9a-f:.%]*\]|[^][:@/]*)(:[0-9]*)?")
+
+
 def _host(header: bytes) -> str:
-    """``localhost:8000`` → ``localhost``, ``[::1]:8000`` → ``[::1]``."""
-    text = header.decode("latin-1").strip().lower()
-    name, bracket, _ = text.partition("]")
-    return name + bracket if bracket else text.partition(":")[0]
+    """``localhost:8000`` → ``localhost``, ``[::1]:8000`` → ``[::1]``; "" for what has another form."""
+    found = _HOST.fullmatch(header.decode("latin-1").strip().lower())
+    return found[1] if found else ""
+
+
+def _refuse_two_of_one(headers: Headers) -> None:
+    # Of two, a proxy in front may have looked at the other one.
+    names = [name for name, _ in headers]
+    for name in (b"host", b"authorization"):
+        if names.count(name) > 1:
+            raise Refusal(400, f"the header {name.decode()} is there twice")

@@ -35,7 +35,7 @@ class ParquetReaders:
         self._finalizer = weakref.finalize(self, _end_all, self._all)
 
     def read(
-        self, body: bytes, rows: int, size: int, columns: list[str] | None
+        self, body: bytes, rows: int, size: int, columns: list[str] | None, width: int
     ) -> tuple[dict[str, Any], bytes]:
         """What `parquet_child.convert` returns, or ``{"kind": "damaged"}``.
 
@@ -46,12 +46,14 @@ class ParquetReaders:
             How many rows and unpacked bytes there may be.
         columns : list of str or None
             None for all.
+        width : int
+            How many columns there have to be.
         """
         process = self._take()
         timer = threading.Timer(self._seconds, process.kill)
         timer.start()
         try:
-            answer = _ask(process, body, {"rows": rows, "bytes": size, "columns": columns})
+            answer = _ask(process, body, {"rows": rows, "bytes": size, "columns": columns, "width": width})
         except (OSError, ValueError, struct.error):  # it died of the file, or took too long
             self._forget(process)
             return {"kind": "damaged"}, b""

@@ -13,6 +13,8 @@ from mixturelab.serve.refusal import error_body
 __all__ = ["PatientProtocol", "close_the_slow"]
 
 MAX_HEADER_BYTES = 64 * 1024
+# Connections beyond the limit that are told so; those beyond these are closed without a word.
+_TOLD = 128
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -23,10 +25,20 @@ class PatientProtocol(HttpToolsProtocol):
     unsent: tuple[int, float] = (0, 0.0)
     _header_bytes: int | None = 0
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Looked at here: uvicorn would answer in plain text.
+        self._most_connections, self.limit_concurrency = self.limit_concurrency, None
+
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self.waiting_since = self.loop.time()
+        if self._is_beyond(_TOLD):  # files that can be open are few
+            transport.abort()
+
+    def _is_beyond(self, more: int = 0) -> bool:
+        return self._most_connections is not None and len(self.connections) > self._most_connections + more
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as the headers do not become too long."""
@@ -45,15 +57,29 @@ class PatientProtocol(HttpToolsProtocol):
         if self.waiting_since is None:
             self.waiting_since = self.loop.time()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; not the trailers after a body, which could change what has been looked at already."""
+        if self._header_bytes is not None:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Count no more bytes: what follows is a body, which has its own limit."""
         self._header_bytes = None
-        super().on_headers_complete()
+        if self._is_beyond():
+            self.end(b"503 Service Unavailable", "too many connections at once; come back soon")
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, unless its request has been refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is whole."""
         self.waiting_since, self._header_bytes = None, 0
-        super().on_message_complete()
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, in the form that all errors have."""

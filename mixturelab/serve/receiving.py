@@ -32,7 +32,8 @@ class Receiver:
 
     def __init__(self, settings: Settings) -> None:
         self._most, self._seconds = settings.max_bytes, settings.receive_seconds
-        self._room = _BODIES_AT_ONCE * settings.max_bytes
+        self._room = self._room_for_answers = _BODIES_AT_ONCE * settings.max_bytes
+        self._longest_answer = self._room_for_answers // 2
 
     async def body(self, receive: Any, headers: Headers) -> bytes:
         """The whole body.
@@ -102,3 +103,23 @@ class Receiver:
             yield
         finally:
             self._room += size
+
+    @contextmanager
+    def answer(self, size: int) -> Iterator[None]:
+        """Take room for an answer until its client has taken it. (The longest count as half of all the room.)
+
+        Raises
+        ------
+        Refusal
+            503 if others, which have not been taken, leave none.
+        """
+        size = min(size, self._longest_answer)
+        if size > self._room_for_answers:
+            raise Refusal(
+                503, "too much is being answered at once; come back soon", headers={"retry-after": "1"}
+            )
+        self._room_for_answers -= size
+        try:
+            yield
+        finally:
+            self._room_for_answers += size

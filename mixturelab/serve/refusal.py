@@ -9,6 +9,7 @@ import orjson
 __all__ = ["ClientGoneError", "Refusal", "error_body"]
 
 Feature = str | int | None
+_LONGEST = 1000
 
 
 class Refusal(Exception):
@@ -55,8 +56,12 @@ def error_body(message: str, row: int | None = None, feature: Feature = None) ->
 
 
 def _sayable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    # Names are a client's, and may be as long as its body.
+    shown = value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "..."
     # Lone surrogates, which JSON text may hold, have no form in UTF-8.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+    return shown.encode(errors="replace").decode()
 
 
 def _json(content: Any) -> bytes:

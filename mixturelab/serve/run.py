@@ -54,7 +54,7 @@ def serve(
     ----------
     model : GaussianMixture, BayesianGaussianMixture or path
     settings : Settings, optional
-        On a loopback address, `hosts` of None becomes the names of this computer.
+        On a loopback address, `hosts` of None becomes the names of this computer; `host` is always among them.
     host : str, default="127.0.0.1"
         A name or an address of this computer.
     port : int, default=8000
@@ -91,8 +91,9 @@ def serve(
             f"host is {host!r}, where other computers can ask, and there is no token: give one, or say that anyone "
             "may ask (--open-to-all)"
         )
-    if is_loopback and settings.hosts is None:
-        settings = replace(settings, hosts=LOOPBACK_NAMES)
+    if is_loopback or settings.hosts is not None:
+        hosts = LOOPBACK_NAMES if settings.hosts is None else settings.hosts
+        settings = replace(settings, hosts=(*hosts, f"[{host}]" if ":" in host else host))
     journal = JsonLog(sys.stderr if log is None else log)
     with contextlib.closing(_listen(host, port)) as listener:
         app = create_app(model, settings, trust=trust, log=journal)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mixturelab.exceptions import DataError
 from mixturelab.scoring import Scorer, matrix, positions
+from mixturelab.scoring.columns import is_number
 from mixturelab.serve import ipc_sizes
 from mixturelab.serve.bodies import too_many_rows
 from mixturelab.serve.parquet import ParquetReaders
@@ -91,7 +92,18 @@ class TableReader:
             )
 
     def _columns(self, schema: pa.Schema) -> list[int]:
-        return positions(schema.names, self.scorer.feature_names, self.scorer.n_features)
+        names = self.scorer.feature_names
+        try:
+            places = positions(schema.names, names, self.scorer.n_features)
+        except DataError as error:
+            at_fault = (name for name in names or () if schema.names.count(name) != 1)
+            raise Refusal(422, str(error), feature=next(at_fault, None)) from None
+        for feature, place in enumerate(places):
+            field = schema.field(place)
+            if not is_number(field.type):
+                message = f"column {field.name!r} holds {str(field.type)[:80]}; wanted numbers"
+                raise Refusal(422, message, feature=feature if names is None else field.name)
+        return places
 
     def _stream_batches(self, body: bytes | memoryview) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -115,7 +127,9 @@ class TableReader:
     def _parquet_batches(self, body: bytes) -> Iterator[pa.RecordBatch]:
         names = self.scorer.feature_names
         columns = None if names is None else list(names)
-        answer, stream = self.readers.read(body, self.max_rows, self.max_bytes, columns)
+        answer, stream = self.readers.read(
+            body, self.max_rows, self.max_bytes, columns, self.scorer.n_features
+        )
         if answer["kind"] == "rows":
             self._require_rows(answer["value"])
         if answer["kind"] == "bytes":

@@ -61,7 +61,9 @@ def to_host(parts: Mapping[str, Tensor | float], host: Host | None) -> dict[str,
 
 
 def _seen(part: Tensor) -> Any:
-    return part.double().numpy() if part.ndim > 1 else part.tolist()  # NumPy's own conversion takes twice as long
+    return (
+        part.double().numpy() if part.ndim > 1 else part.tolist()
+    )  # NumPy's own conversion takes twice as long
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -4,20 +4,24 @@ import bz2
 import gzip
 import io
 import os
+import threading
 import warnings
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from pyarrow import parquet
 
-from mixturelab import BayesianGaussianMixture, GaussianMixture
+from mixturelab import BayesianGaussianMixture, GaussianMixture, load_dataset
 from mixturelab.exceptions import ArgumentError, DataError, ModelFileError
 from mixturelab.persistence import save, save_joblib
 from mixturelab.pipeline.run import rowwise
-from mixturelab.scoring import Job, csv_reader, csv_text, run
+from mixturelab.scoring import Job, csv_reader, csv_text, parquet_encoder, run
 
+# Without zero bytes and line ends, of which something else is said.
+RUBBISH = np.random.default_rng(0).integers(128, 256, 2000, dtype=np.uint8).tobytes()
 SCORES = [
     "row",
     "component",
@@ -360,7 +364,7 @@ def test_no_rows_of_an_array_or_of_parquet(score, tmp_path, frame):
             "column 'a' holds .*string",
         ),
         ("in.arrow", b"ARROW1", "cannot be read"),
-        ("in.csv.gz", gzip.compress(b"a,b,c\n" + os.urandom(2000))[:-500], "cannot be read"),
+        ("in.csv.gz", gzip.compress(b"a,b,c\n" + RUBBISH)[:-500], "cannot be read"),
         ("in.csv.gz", b"a,b,c\n1,2,3\n", "cannot be read"),
     ],
 )
@@ -505,3 +509,52 @@ def test_progress_is_told(model_file, tmp_path, frame):
         assert [progress.written for progress in told] == [1000, 2000, 3000, 4000, 5000]
         assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
         assert told[-1].fraction == 1
+
+
+def test_parquet_on_standard_output_has_the_bytes_of_the_file(score, tmp_path, frame, monkeypatch):
+    """Into a file row groups are written in place; for a pipe they are made elsewhere."""
+    monkeypatch.setattr(parquet_encoder, "GROUP", 1000)
+    piped = score(csv_bytes(frame), "-", format="parquet", chunk_rows=300)
+    score(tmp_path / "in.csv", "out.parquet", chunk_rows=300)
+    assert (tmp_path / "out.parquet").read_bytes() == piped
+    assert parquet.ParquetFile(tmp_path / "out.parquet").num_row_groups == 5
+
+
+def test_scoring_leaves_the_number_of_threads_alone(score, frame):
+    before = torch.get_num_threads()
+    seen = []
+    torch.set_num_threads(before + 1)
+    try:
+        score(csv_bytes(frame))
+        seen.append(torch.get_num_threads())
+        thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [before + 1, before + 1]
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_written(tmp_path):
+    model, table = _geyser_files(tmp_path)
+    for places in (
+        {"out": tmp_path / "no" / "s.csv"},
+        {"out": tmp_path / "s.csv", "bad_out": tmp_path / "no" / "b.csv"},
+    ):
+        with pytest.raises(DataError, match="no does not exist; make it first"):
+            run(Job(model, table, **places))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "table.csv"]
+
+
+def test_a_column_is_not_two_features(tmp_path):
+    model, table = _geyser_files(tmp_path)
+    with pytest.raises(ArgumentError, match="columns names one twice: waiting, waiting"):
+        run(Job(model, table, tmp_path / "s.csv", columns=("waiting", "waiting")))
+
+
+def _geyser_files(folder):
+    frame = load_dataset("old_faithful").frame
+    frame.to_csv(folder / "table.csv", index=False)
+    return save(
+        GaussianMixture(2, random_state=0).fit(frame), folder / "model.safetensors"
+    ), folder / "table.csv"

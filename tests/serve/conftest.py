@@ -57,5 +57,7 @@ def geyser_file(geyser: GaussianMixture, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def server(geyser_file: Path) -> Iterator[Server]:
     """One server for the tests that do not end it."""
-    with serving(geyser_file, {"receive_seconds": 2.0, "max_bytes": 1 << 20}) as running:
+    with serving(
+        geyser_file, {"receive_seconds": 2.0, "max_bytes": 1 << 20, "max_connections": 150}
+    ) as running:
         yield running

@@ -142,6 +142,18 @@ def test_names_with_colons_and_escapes_are_names():
         assert client.post("/predict", body).json()["component"] == model.predict(frame.iloc[:3]).tolist()
     twice = b'{"rows": [{"a:b": 1, "c\\"d": 1, "e\xcc\x81": 1, "a\\u003ab": 2}]}'
     assert client.error("/score", twice)[0] == 422
+    # As many colons as there should be: one of them is written as an escape.
+    twice = b'{"rows": [{"a\\u003ab": 1, "c\\"d": 1, "e\xcc\x81": 1, "c\\"d": 2}]}'.replace(
+        b"e\xcc", "é".encode() + b"\xcc"
+    )
+    assert client.error("/score", twice)[0] == 422
+
+
+def test_a_long_name_is_not_sent_back_whole(client):
+    answer = client.post("/score", {"rows": [{"x" * 1_000_000: 1.0, "waiting": 2.0}]})
+    assert answer.status_code == 422
+    assert len(answer.content) < 3000
+    assert answer.json()["error"]["feature"].startswith("xxx")
 
 
 def test_too_many_rows_are_413(geyser):
@@ -176,6 +188,12 @@ def test_a_bad_sample_is_refused(client, content):
 def test_a_sample_too_large_or_twice_is_refused(client):
     assert client.error("/sample", {"n": 100_001})[0] == 422
     assert client.error("/sample", b'{"n": 1, "n": 2}')[0] == 422
+
+
+@pytest.mark.parametrize("depth", [10, 900, 1000, 1020, 5000])
+def test_a_deep_sample_is_refused(client, depth):
+    body = b'{"n": ' + b'{"a": ' * depth + b"1" + b"}" * (depth + 1)
+    assert client.error("/sample", body)[0] in (400, 422)
 
 
 # ---------------------------------------------------------------------------------------------- content types

@@ -403,3 +403,67 @@ def test_answers_are_the_same_from_many_threads(geyser):
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+# -------------------------------------------------------------------------------------------- of two, which counts
+@pytest.mark.parametrize("name", [b"host", b"authorization"])
+def test_a_header_that_is_there_twice_is_400(geyser, name):
+    """A proxy in front may have looked at the other one."""
+    app = create_app(geyser, Settings(token=TOKEN, hosts=("localhost",)))
+    shown = (b"authorization", f"Bearer {TOKEN}".encode())
+    again = shown if name == b"authorization" else (b"host", b"localhost")
+    body = json.dumps(GOOD).encode()
+    assert converse(app, [body], [shown])[0] == 200
+    status, answer = converse(app, [body], [shown, again])
+    assert status == 400
+    assert name in answer
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:@example.org", "localhost:80:example.org", "localhost:a", "[::1]x"]
+)
+def test_a_host_of_another_form_is_refused(geyser, host):
+    client = client_of(geyser, Settings(hosts=("localhost", "[::1]")))
+    assert client.get("/health", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("path", ["/health/", "/score/", "/page/page.css/"])
+def test_nothing_is_redirected(geyser, path):
+    """To where it would go is what the Host header says, which anyone can write."""
+    answer = client_of(geyser).get(path, headers={"host": "example.org"})
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"]
+
+
+# ------------------------------------------------------------------------------------------------ slow readers
+def test_answers_that_nobody_takes_hold_a_bounded_amount_together(geyser):
+    """Until they are taken, further long ones are refused; short ones are not."""
+    app = create_app(geyser, Settings(max_bytes=1 << 18))  # room for 1 MiB of answers
+    taken, headers = asyncio.Event(), [(b"content-type", b"application/json"), (b"host", b"localhost")]
+
+    async def ask(path, content):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": json.dumps(content).encode(), "more_body": False}
+
+        async def send(message):
+            # As the server does: while there is more to send than the connection takes, the next message waits.
+            if len(sent) > 1 and len(sent[1]["body"]) > 1 << 16:
+                await taken.wait()
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        await app(scope, receive, send)
+        return sent[0]["status"]
+
+    async def many():
+        long = [asyncio.create_task(ask("/sample", {"n": 10_000})) for _ in range(6)]  # 400 kB each
+        done, waiting = await asyncio.wait(long, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 4:
+            done, waiting = await asyncio.wait(long, timeout=0.05)
+        short = await ask("/score", GOOD)
+        taken.set()
+        return [task.result() for task in done], short, [await task for task in waiting]
+
+    assert asyncio.run(many()) == ([503] * 4, 200, [200] * 2)

@@ -16,6 +16,7 @@ import pytest
 from serve.clients import GEYSER, ROOT, Server, one_thread, serving
 
 from mixturelab.exceptions import ArgumentError, ModelFileError
+from mixturelab.serve import command, run
 from mixturelab.serve.run import find_token, serve
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and /proc are POSIX's")
@@ -177,7 +178,47 @@ def test_the_slow_do_not_keep_others_waiting(server):
             connection.close()
 
 
+def test_trailers_are_no_headers(server):
+    """They come after the headers have been looked at."""
+    chunk = b"%x\r\n%b\r\n0\r\n" % (len(GOOD), GOOD)
+    whole = head(**{"transfer-encoding": "chunked", "connection": "close"}) + chunk
+    for trailer in (b"content-type: text/plain", b"host: example.org", b"content-encoding: gzip"):
+        assert b"200 OK" in say(server, whole + trailer + b"\r\n\r\n")
+    other = head(**{"transfer-encoding": "chunked", "connection": "close", "host": "example.org"}) + chunk
+    assert b" 421 " in say(server, other + b"host: localhost\r\n\r\n")
+
+
+def test_too_many_connections_are_told_so(server):
+    """As all errors are; those far beyond the limit are closed; when they are gone all is well."""
+    with contextlib.ExitStack() as many:
+        for _ in range(150):
+            many.enter_context(connected(server))
+        answer = say(server, head(**{"content-length": str(len(GOOD))}) + GOOD)
+        assert b" 503 " in answer
+        assert set(json.loads(answer.partition(b"\r\n\r\n")[2])["error"]) == {"message", "row", "feature"}
+        for _ in range(128):
+            many.enter_context(connected(server))
+        assert heard(many.enter_context(connected(server)), 5) == b""
+    deadline = time.monotonic() + 20
+    while not is_well(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 # ------------------------------------------------------------------------------------------------ start and end
+@pytest.mark.parametrize(
+    ("host", "name"), [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]"), ("localhost", "localhost")]
+)
+def test_it_answers_to_the_host_that_it_was_given(geyser, monkeypatch, host, name):
+    """127.0.0.2 is this computer as well, and is what the user is told to open."""
+    found = []
+    monkeypatch.setattr(run, "_listen", lambda *_: socket.create_server(("127.0.0.1", 0)))
+    monkeypatch.setattr(run, "_run", lambda app, settings, *_: found.append(settings.hosts))
+    run.serve(geyser, host=host, port=0)
+    assert {name, "localhost"} <= set(found[0])
+    assert len({*found[0], "example.org"}) > len(set(found[0]))
+
+
 def test_a_request_in_flight_is_finished(geyser_file):
     """Told to stop with half a body sent: the other half is taken, the answer given, nobody new let in.
 
@@ -274,23 +315,12 @@ def test_importing_the_package_imports_no_server():
     assert done.stdout.strip() == "set()"
 
 
-def test_without_the_extra_it_is_said_what_to_install(geyser_file):
-    code = f"""
-import sys
-sys.modules["uvicorn"] = None
-from pathlib import Path
-from mixturelab.exceptions import ArgumentError
-from mixturelab.serve.command import serve
-try:
-    serve(Path({str(geyser_file)!r}), {{}}, None, None, (), print)
-except ArgumentError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=one_thread()
-    )
-    assert "uvicorn" in done.stdout
-    assert "mixturelab[serve]" in done.stdout
+def test_without_the_extra_it_is_said_what_to_install(geyser_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "mixturelab.serve.run")
+    monkeypatch.delattr("mixturelab.serve.run")
+    with pytest.raises(ArgumentError, match=r"uvicorn.*mixturelab\[serve\]"):
+        command.serve(geyser_file, {}, None, None, (), print)
 
 
 # ------------------------------------------------------------------------------------------------------ memory

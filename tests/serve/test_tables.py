@@ -126,6 +126,7 @@ def test_a_table_without_what_is_needed_is_422(client, kind, table, word):
     status, error = client.error("/score", written(table, kind), kind)
     assert status == 422
     assert word in error["message"]
+    assert error["feature"] == (None if word == "empty" else "waiting" if word == "twice" else word)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,3 +214,42 @@ def test_the_size_of_a_parquet_file_is_that_of_its_pages(compression, version, u
     ours = parquet_child.unpacked(sink.getvalue(), metadata, {"eruptions", "waiting"})
     assert 0.5 * theirs < ours <= theirs
     assert ours >= (0 if use_dictionary else 272 * 16)
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Without a word on dictionaries: readers make plain columns of them."""
+    return written(table, PARQUET, "zstd", store_schema=False)
+
+
+ONE_TEXT = pa.DictionaryArray.from_arrays(pa.array(np.zeros(400, np.int32)), pa.array(["x" * 1_000_000]))
+ONE_LIST = pa.ListArray.from_arrays(pa.array([0, 3_000_000], pa.int32()), pa.array(np.zeros(3_000_000)))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pa.table({"eruptions": ONE_TEXT, "waiting": np.ones(400)}), pa.table({"eruptions": ONE_LIST, "waiting": [1.0]}),
+     pa.table([np.ones(1000)] * 300, names=["eruptions"] * 299 + ["waiting"])],
+    ids=["text", "list", "twice"],
+)  # fmt: skip
+def test_columns_that_are_not_wanted_are_not_unpacked(table):
+    """A page of bytes repeats a value as often as it likes: only columns of numbers, one for each feature, are read."""
+    body = parquet(table)
+    assert len(body) < 200_000
+    names = ["eruptions", "waiting"]
+    answer, stream = parquet_child.convert(body, 500_000, 1 << 26, names, 2)
+    assert (answer["kind"], len(stream) < 100_000) == ("stream", True)
+    assert pa.ipc.open_stream(stream).read_all().num_rows == 0
+
+
+def test_more_columns_than_features_are_not_unpacked(models):
+    """For a model without names, all columns are its features, so it knows how many there may be."""
+    body = parquet(pa.table([np.ones(1000)] * 300, names=[str(number) for number in range(300)]))
+    assert len(parquet_child.convert(body, 500_000, 1 << 26, None, 2)[1]) < 100_000
+    status, error = client_of(models["no names"]).error("/score", body, PARQUET)
+    assert (status, "300 columns" in error["message"]) == (422, True)
+
+
+def test_a_column_without_a_name_is_named_by_its_place(models):
+    table = pa.table({"a": [1.0], "b": ["long"]})
+    status, error = client_of(models["no names"]).error("/score", written(table, STREAM), STREAM)
+    assert (status, error["feature"]) == (422, 1)
