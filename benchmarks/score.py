@@ -159,12 +159,13 @@ def compare(folder: Path, source: str, target: str, rounds: int) -> dict[str, fl
     return medians(sides, rounds)
 
 
-PROGRAM = """
-import resource, sys
+PROGRAM = r"""
+import re, sys
 from mixturelab.scoring import Job, run
 from mixturelab.scoring.parquet_encoder import options
 run(Job(*sys.argv[1:]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Of this program alone: getrusage would begin with what its parent held.
+print(int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]) // 1024)
 """
 
 
