@@ -714,7 +714,7 @@ def test_a_folder_that_takes_no_file_is_named(csv, tmp_path, monkeypatch):
 def test_scores_that_cannot_be_written_are_named(fit_folder, csv, tmp_path):
     out = tmp_path / "nowhere" / "scores.csv"
     message = fails("score", fit_folder / "gaussian_mixture.safetensors", csv, "--out", out)
-    assert f"{out} cannot be written: No such file or directory" in message
+    assert f"{out} cannot be written: there is no folder {out.parent}" in message
 
 
 # --------------------------------------------------------------------------------------------- real processes

@@ -91,19 +91,47 @@ class ParquetEncoder:
         """Nothing."""
 
 
+class _Standing:
+    """A file for a writer that is to find itself at a place within it, as if it had written all before.
+
+    The magic bytes that it writes first are those at the beginning of the file, and are dropped. (Beyond an empty
+    file's end there is a hole, which takes no room.)
+    """
+
+    closed = False
+
+    def __init__(self, file: io.FileIO, at: int) -> None:
+        self._file, self._at = file, at - len(_MAGIC)
+        self._begins = True
+        file.seek(at)
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)[len(_MAGIC) if self._begins else 0 :]
+        self._begins = False
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._at += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Whoever opened the file closes it."""
+
+
 def _append_row_group(path: str, table: pa.Table, at: int) -> tuple[int, bytes]:
     """Add a row group to a file, where it is to stand there: its size and its description."""
     import pyarrow as pa
 
-    # The writer puts magic bytes at the beginning of an empty file, which is nowhere here; then its file becomes this
-    # one, and it finds itself where it is to write. (Beyond an empty file's end there is a hole, which takes no room.)
     with (
         open(path, "r+b", buffering=0) as file,
-        pa.OSFile(os.devnull, "wb") as sink,
+        pa.PythonFile(_Standing(file, at), mode="w") as sink,
         _writer(sink, table.schema) as writer,
     ):
-        file.seek(at)
-        os.dup2(file.fileno(), sink.fileno())
         if len(table):
             writer.write_table(table, row_group_size=len(table))
     end = os.stat(path).st_size

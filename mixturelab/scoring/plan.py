@@ -151,7 +151,7 @@ class Plan:
         read = [*self.input.files, Path(self.job.model)]
         for what, path in written.items():
             if path is not None and not path.parent.is_dir():
-                raise DataError(f"{what}, {path}: the folder {path.parent} does not exist; make it first")
+                raise DataError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
             if path is not None and any(_same(path, other) for other in read):
                 raise ArgumentError(f"{what} would replace {path}, which is read")
             if (
