@@ -302,7 +302,7 @@ def test_columns_of_the_scores_can_be_chosen(score, tmp_path, model, frame, only
         (b"a,b\0,c\n", "zero byte"),
         (b'a,b,"c\n1,2,3', "a quote in the header is not closed"),
         (b"a,b,c\xff\n1,2,3\n", "the header is not UTF-8"),
-        (gzip.compress(b"a,b,c\n"), "gzip data"),
+        (gzip.compress(b"a,b,c\n", mtime=0), "gzip data"),
         (parquet_bytes(pd.DataFrame({"a": [1]})), "a Parquet file"),
     ],
 )
