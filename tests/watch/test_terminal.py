@@ -140,10 +140,20 @@ def test_waiting_begins_before_there_is_a_folder(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_ends_it_without_a_traceback(written):
     command = [sys.executable, "-m", "mixturelab", "watch", str(written.folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "training" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+
+    def listen() -> (
+        None
+    ):  # whoever runs the tests in the background of a shell ignores Ctrl-C, and so would it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, preexec_fn=listen, **pipes) as process:
+        try:
+            assert "training" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, complaints) == (0, "")
 
 
