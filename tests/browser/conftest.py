@@ -10,6 +10,7 @@ import pytest
 from browser.pages import NotebookPage
 from browser.report import Report
 from browser.server import ROOT, Lab
+from browser.service_pages import serving, watching
 
 REQUIRED = (
     "MIXTURELAB_BROWSER"  # "required": a missing browser fails the tests, as it should where it was installed
@@ -93,3 +94,17 @@ def open_for_long(browser, lab):
 def _held(opened: Any, name: str) -> Iterator[NotebookPage]:
     with opened as open_it:
         yield open_it(name)
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """The models of the service's tests, each served once it is asked for."""
+    with serving(tmp_path_factory.mktemp("models")) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens the service's page, and fails on whatever it complains of."""
+    with watching(browser) as opened:
+        yield opened

@@ -40,6 +40,23 @@ WIDER = """() => {
   return [found, told];
 }"""
 
+# The contrast of text with what lies behind it, by the formula of WCAG 2; of SVG text its fill, on the plane's paper.
+CONTRAST = """
+(element) => {
+  const numbers = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const light = (rgb) => rgb.slice(0, 3).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  let behind = element, colour = [0, 0, 0, 0];
+  while (behind && !(colour.length === 3 || colour[3] > 0)) {
+    colour = numbers(getComputedStyle(behind).backgroundColor); behind = behind.parentElement;
+  }
+  const look = getComputedStyle(element);
+  const ink = element instanceof SVGElement ? look.fill : look.color;
+  const pair = [light(numbers(ink)), light(colour)].sort((a, b) => b - a);
+  return (pair[0] + 0.05) / (pair[1] + 0.05);
+}
+"""
+
 # In the page: the contrast of each text to what lies behind it. A canvas makes numbers of every way to say a colour.
 CONTRASTS = """scope => {
   const pen = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});

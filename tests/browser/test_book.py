@@ -7,6 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browser.looking import CONTRAST
 from built_book import built
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,20 +21,6 @@ OPENED = (
 CHECKS = tuple(
     f".cell_output div[role=status] {tag}".strip() for tag in ("", "strong", "code")
 )  # what checks say
-# The contrast of text against what is behind it, by the formula of WCAG 2, of an element and of its nearest background.
-CONTRAST = """
-(element) => {
-  const numbers = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = (rgb) => rgb.slice(0, 3).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  let behind = element, colour = [0, 0, 0, 0];
-  while (behind && !(colour.length === 3 || colour[3] > 0)) {
-    colour = numbers(getComputedStyle(behind).backgroundColor); behind = behind.parentElement;
-  }
-  const pair = [light(numbers(getComputedStyle(element).color)), light(colour)].sort((a, b) => b - a);
-  return (pair[0] + 0.05) / (pair[1] + 0.05);
-}
-"""
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from browser.looking import CONTRAST
 from browser.service_pages import (
     EVIL,
     SCORED,
@@ -14,44 +15,14 @@ from browser.service_pages import (
     agrees,
     give,
     point,
-    serving,
     shown,
     type_point,
-    watching,
 )
 
 from mixturelab import load_dataset
 
 pytestmark = pytest.mark.browser
 TOKEN = "letmein-0123456789"
-# The contrast of text with what lies behind it, by the formula of WCAG 2; of SVG text its fill, on the plane's paper.
-CONTRAST = """
-(element) => {
-  const numbers = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = (rgb) => rgb.slice(0, 3).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  let behind = element, colour = [0, 0, 0, 0];
-  while (behind && !(colour.length === 3 || colour[3] > 0)) {
-    colour = numbers(getComputedStyle(behind).backgroundColor); behind = behind.parentElement;
-  }
-  const look = getComputedStyle(element);
-  const ink = element instanceof SVGElement ? look.fill : look.color;
-  const pair = [light(numbers(ink)), light(colour)].sort((a, b) => b - a);
-  return (pair[0] + 0.05) / (pair[1] + 0.05);
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("models")) as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser):
-    with watching(browser) as opened:
-        yield opened
 
 
 # --------------------------------------------------------------------------------------------------------- the point

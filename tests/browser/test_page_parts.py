@@ -11,24 +11,12 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
-from browser.service_pages import named, serving, watching
+from browser.service_pages import named
 
 from mixturelab.plot import palette
 from mixturelab.serve import page as page_files
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("models")) as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser):
-    with watching(browser) as opened:
-        yield opened
 
 
 # ------------------------------------------------------------------------------------------ the parts, against oracles

@@ -12,27 +12,13 @@ from browser.service_pages import (
     give,
     named,
     number,
-    serving,
     shown,
     type_point,
-    watching,
 )
 
 from mixturelab import load_dataset
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("models")) as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser):
-    with watching(browser) as opened:
-        yield opened
 
 
 # --------------------------------------------------------------------------------------------------------- the table
