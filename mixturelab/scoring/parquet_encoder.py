@@ -7,7 +7,7 @@ import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mixturelab.scoring.chunk import Columns
@@ -16,7 +16,6 @@ from mixturelab.scoring.encoders import table_of, with_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Place = Callable[[], contextlib.AbstractContextManager[str]]
 _MAGIC = b"PAR1"
 GROUP = 2**17  # rows of a row group, at least
 
@@ -31,13 +30,10 @@ class ParquetEncoder:
     ----------
     group : int, optional
         Rows of a row group, at least. Default: `GROUP`.
-    place : callable, optional
-        A context with the path of the output's file, all bytes so far in it: row groups are written there at once, and
-        are not among the bytes that are returned.
     """
 
-    def __init__(self, group: int | None = None, place: Place | None = None) -> None:
-        self._group, self._place = group or GROUP, place
+    def __init__(self, group: int | None = None) -> None:
+        self._group = group or GROUP
         self._waiting: list[pa.Table] = []
         self._groups: list[bytes] = []  # the descriptions
         self._noted = 0
@@ -48,28 +44,26 @@ class ParquetEncoder:
         self._schema = table_of(nothing).schema
         return _MAGIC
 
-    def add(self, columns: Columns) -> bytes:
+    def add(self, columns: Columns) -> bytes | memoryview:
         """A row group, once there are enough rows."""
         table = table_of(columns)
         self._waiting.append(table if table.schema == self._schema else with_schema(table, self._schema))
         return self._flush() if sum(map(len, self._waiting)) >= self._group else b""
 
-    def _flush(self) -> bytes:
+    def _flush(self) -> bytes | memoryview:
         import pyarrow as pa
 
         table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         self._waiting = []
-        with (self._place or _scratch)() as path:
-            size, description = _append_row_group(path, table, self._size)
-            data = _read(path, self._size) if self._place is None else b""
+        data, description = _row_group(table, self._size)
         self._groups.append(description)
-        self._size += size
+        self._size += len(data)
         return data
 
     def end(self) -> bytes:
         """The last row group and the list of all."""
         last = self._flush() if self._waiting or not self._groups else b""
-        return last + _footer(self._groups)
+        return bytes(last) + _footer(self._groups)
 
     @property
     def is_whole(self) -> bool:
@@ -91,61 +85,23 @@ class ParquetEncoder:
         """Nothing."""
 
 
-class _Standing:
-    """A file for a writer that is to find itself at a place within it, as if it had written all before.
-
-    The magic bytes that it writes first are those at the beginning of the file, and are dropped. (Beyond an empty
-    file's end there is a hole, which takes no room.)
-    """
-
-    closed = False
-
-    def __init__(self, file: io.FileIO, at: int) -> None:
-        self._file, self._at = file, at - len(_MAGIC)
-        self._begins = True
-        file.seek(at)
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: bytes) -> int:
-        rest = memoryview(data)[len(_MAGIC) if self._begins else 0 :]
-        self._begins = False
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self._at += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Whoever opened the file closes it."""
-
-
-def _append_row_group(path: str, table: pa.Table, at: int) -> tuple[int, bytes]:
-    """Add a row group to a file, where it is to stand there: its size and its description."""
+def _row_group(table: pa.Table, at: int) -> tuple[memoryview, bytes]:
+    """The bytes of a row group that will stand there, and its description."""
     import pyarrow as pa
 
-    with (
-        open(path, "r+b", buffering=0) as file,
-        pa.PythonFile(_Standing(file, at), mode="w") as sink,
-        _writer(sink, table.schema) as writer,
-    ):
-        if len(table):
-            writer.write_table(table, row_group_size=len(table))
-    end = os.stat(path).st_size
-    footer = int.from_bytes(_read(path, end - 8)[:4], "little") + 8
-    description = _read(path, end - footer)
-    os.truncate(path, end - footer)
-    return end - footer - at, description
-
-
-def _read(path: str, at: int) -> bytes:
-    """What the file holds from there on."""
-    with open(path, "rb", buffering=0) as file:
-        file.seek(at)
-        return file.readall()
+    with _scratch() as path:
+        # The writer begins with magic bytes and then finds itself further on: before its next bytes there is a hole,
+        # which takes no room. (A file object of Python's would not do: its places are counted from its first write.)
+        with pa.OSFile(path, "ab") as sink, _writer(sink, table.schema) as writer:
+            os.truncate(path, at - 1)
+            sink.write(b"\0")
+            if len(table):
+                writer.write_table(table, row_group_size=len(table))
+        with open(path, "rb", buffering=0) as file:
+            file.seek(at)
+            data = memoryview(file.readall())
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    return data[:-footer], bytes(data[-footer:])
 
 
 def options(schema: pa.Schema) -> dict[str, Any]:

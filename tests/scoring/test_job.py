@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from mixturelab import BayesianGaussianMixture, GaussianMixture, load_dataset
 from mixturelab.exceptions import ArgumentError, DataError, ModelFileError
-from mixturelab.persistence import save, save_joblib
+from mixturelab.persistence import load, save, save_joblib
 from mixturelab.pipeline.run import rowwise
 from mixturelab.scoring import Job, csv_reader, csv_text, parquet_encoder, run
 
@@ -558,3 +558,14 @@ def _geyser_files(folder):
     return save(
         GaussianMixture(2, random_state=0).fit(frame), folder / "model.safetensors"
     ), folder / "table.csv"
+
+
+def test_parquet_of_several_row_groups_is_read_back(tmp_path, monkeypatch):
+    """Each row group's places in the file are told from the file's beginning."""
+    monkeypatch.setattr(parquet_encoder, "GROUP", 100)
+    model, table = _geyser_files(tmp_path)
+    run(Job(model, table, tmp_path / "s.parquet", chunk_rows=60))
+    assert parquet.ParquetFile(tmp_path / "s.parquet").num_row_groups > 1
+    wanted = rowwise(load(model), load_dataset("old_faithful").frame)
+    found = pd.read_parquet(tmp_path / "s.parquet")
+    pd.testing.assert_frame_equal(found, wanted, check_dtype=False, rtol=1e-12)
