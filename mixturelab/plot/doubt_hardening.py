@@ -188,7 +188,7 @@ class HardeningExplorer(Explorer):
         slider = ipywidgets.SelectionSlider(
             options=options, index=0, description="σ", layout={"width": "28em"}
         )
-        play = ipywidgets.Play(min=0, max=len(options) - 1, interval=250)
+        play = ipywidgets.Play(min=0, max=len(options) - 1, interval=250, show_repeat=False)
         ipywidgets.jslink((play, "value"), (slider, "index"))
         super().__init__(
             {"step": slider}, draw=self.frame, words=self.sentence, twin=self.panels, rows=[[play, slider]]

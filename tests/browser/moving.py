@@ -115,14 +115,21 @@ class Hand(ABC):
         seen = {root.evaluate(BYTES)}
         for name, control in named.items():
             seen |= self._try(root, made, name, control)
-        for name in made.dead():  # "back" does nothing at the start, nor does a choice that is made already
-            for other in made.effective():
+        while self._revived(root, made, named, seen):
+            pass
+        made.pictures = len(seen)
+        return made
+
+    def _revived(self, root: Any, made: Moves, named: dict[str, Any], seen: set[str]) -> set[str]:
+        """Which of the dead live after another was moved: "back" does nothing at the start, nor a choice already made."""
+        dead = made.dead()
+        for name in (name for name in named if name in dead):
+            for other in (other for other in named if other in made.effective() - {name}):
                 self._try(root, made, other, named[other])
                 seen |= self._try(root, made, name, named[name])
                 if name in made.effective():
                     break
-        made.pictures = len(seen)
-        return made
+        return dead - made.dead()
 
     def move(self, root: Any, control: Any, name: str, way: str) -> Move:
         """One movement; wait until the picture has changed, or nothing more can come."""
