@@ -121,7 +121,7 @@ class Hand(ABC):
         return made
 
     def _revived(self, root: Any, made: Moves, named: dict[str, Any], seen: set[str]) -> set[str]:
-        """Which of the dead live after another was moved: "back" does nothing at the start, nor a choice already made."""
+        """Which live once another was moved: "back" does nothing at the start, nor a choice that is made already."""
         dead = made.dead()
         for name in (name for name in named if name in dead):
             for other in (other for other in named if other in made.effective() - {name}):
