@@ -20,7 +20,7 @@ from mixturelab.scoring.ahead import each
 from mixturelab.scoring.chunk import Chunk, Columns, Floats, Position, pick
 from mixturelab.scoring.encoders import ArrowEncoder, CsvEncoder, Encoder, NpyEncoder
 from mixturelab.scoring.output import CannotWrite, FileOutput, State, StreamOutput
-from mixturelab.scoring.parquet_encoder import ParquetEncoder
+from mixturelab.scoring.parquet_encoder import ParquetEncoder, Place
 from mixturelab.scoring.plan import Job, Plan
 from mixturelab.scoring.readers import STANDARD, Opened
 
@@ -135,7 +135,7 @@ class _Run:
             output.close()
 
     def _into_open_file(self, output: FileOutput, opened: Opened, nothing: Columns) -> Summary:
-        encoder = _encoder(self._plan.format)
+        encoder = _encoder(self._plan.format, output.place)
         if not self._go_on(output, encoder, nothing):
             return self._finished(output)
         try:
@@ -242,9 +242,9 @@ class _Run:
         return Summary(state.written, state.bad, mean, out, self._plan.bad_path if state.bad else None)
 
 
-def _encoder(format: str) -> Encoder:
+def _encoder(format: str, place: Place | None = None) -> Encoder:
     if format == "parquet":
-        return ParquetEncoder()
+        return ParquetEncoder(place=place)
     if format == "npy":
         return NpyEncoder()
     return ArrowEncoder() if format == "arrow" else CsvEncoder()

@@ -100,6 +100,15 @@ class FileOutput:
         with _writing(self.path):
             self._file.write(data)
 
+    @contextlib.contextmanager
+    def place(self) -> Iterator[str]:
+        """The file that is written, for another writer to add to."""
+        assert self._file is not None
+        with _writing(self.path):
+            self._file.flush()
+            yield str(self._part)
+            self._file.seek(0, os.SEEK_END)
+
     def write_bad(self, data: bytes) -> None:
         """Add to what is said of bad rows."""
         assert self._bad_part is not None

@@ -560,9 +560,11 @@ def _geyser_files(folder):
     ), folder / "table.csv"
 
 
-def test_parquet_of_several_row_groups_is_read_back(tmp_path, monkeypatch):
-    """Each row group's places in the file are told from the file's beginning."""
+@pytest.mark.parametrize("lent", [True, False])
+def test_parquet_of_several_row_groups_is_read_back(tmp_path, monkeypatch, lent):
+    """Each row group's places in the file are told from the file's beginning, whoever writes it there."""
     monkeypatch.setattr(parquet_encoder, "GROUP", 100)
+    monkeypatch.setattr(parquet_encoder, "_lends_descriptors", lambda: lent)
     model, table = _geyser_files(tmp_path)
     run(Job(model, table, tmp_path / "s.parquet", chunk_rows=60))
     assert parquet.ParquetFile(tmp_path / "s.parquet").num_row_groups > 1
