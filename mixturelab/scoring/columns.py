@@ -35,7 +35,7 @@ def positions(available: Sequence[str], wanted: Sequence[str] | None, n_features
     if wanted is None:
         if len(available) != n_features:
             raise DataError(
-                f"{len(available)} columns ({_listed(available)}); the model has {n_features} features and no names "
+                f"{len(available)} columns ({listed(available)}); the model has {n_features} features and no names "
                 "to match them by"
             )
         return list(range(n_features))
@@ -46,11 +46,12 @@ def positions(available: Sequence[str], wanted: Sequence[str] | None, n_features
         places[name] = place
     missing = [name for name in wanted if name not in places]
     if missing:
-        raise DataError(f"no column {_listed(missing)}; the columns are {_listed(available)}")
+        raise DataError(f"no column {listed(missing)}; the columns are {listed(available)}")
     return [places[name] for name in wanted]
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """The first names, in quotes, and how many more there are."""
     shown = ", ".join(repr(name)[:60] for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") if names else "none"
 

@@ -52,7 +52,7 @@ class CsvReader:
         self.header = read_header(stream)
         self._rows_seen = self._look()
         self.layout = self._find_columns()
-        self._features = tuple(self.header.names[place] for place in self.layout.features)
+        self.features = tuple(self.header.names[place] for place in self.layout.features)
         self.nothing: Columns = {name: [] for name, _ in self.layout.kept}
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class CsvReader:
         end = start.moved(block.end, block.lines, len(x))
         rows = _Rows(block.data, self.layout, self.header.names, start.line)
         fraction = self._stream.fraction()
-        return Chunk(self._label, start, end, x, kept, rows.explain, rows.seen, self._features, fraction)
+        return Chunk(self._label, start, end, x, kept, rows.explain, rows.seen, self.features, fraction)
 
     def _fast(self, block: Block) -> tuple[Floats, Columns]:
         if importlib.util.find_spec("pyarrow") is None:

@@ -18,6 +18,7 @@ from mixturelab.exceptions import ArgumentError, DataError
 from mixturelab.scoring import bad_rows
 from mixturelab.scoring.ahead import each
 from mixturelab.scoring.chunk import Chunk, Columns, Floats, Position, pick
+from mixturelab.scoring.columns import listed
 from mixturelab.scoring.encoders import ArrowEncoder, CsvEncoder, Encoder, NpyEncoder
 from mixturelab.scoring.output import CannotWrite, FileOutput, State, StreamOutput
 from mixturelab.scoring.parquet_encoder import ParquetEncoder, Place
@@ -106,8 +107,17 @@ class _Run:
         with contextlib.closing(self._plan.input.opened(self._plan.request())) as opened:
             none = self._scorer.at(np.empty((0, self._scorer.n_features)), 0)
             nothing = self._plan.columns(opened.nothing, none, 0)
+            self._say_of_places(opened)
             return (
                 self._into_file(opened, nothing) if self._plan.to_file else self._into_stream(opened, nothing)
+            )
+
+    def _say_of_places(self, opened: Opened) -> None:
+        """A model that was fitted to an array cannot know whether these are its features."""
+        if opened.features is not None and self._plan.request().names is None:
+            self._on_note(
+                f"the model has no feature names: its features are the columns {listed(opened.features)}, in this "
+                "order (--columns chooses)"
             )
 
     def _into_stream(self, opened: Opened, nothing: Columns) -> Summary:

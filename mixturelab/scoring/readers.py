@@ -36,6 +36,10 @@ class Reader(Protocol):
 
     nothing: Columns  # the columns to keep, without rows
 
+    @property
+    def features(self) -> tuple[str, ...] | None:
+        """The names of the columns that are the model's features; None if they have none."""
+
     def chunks(self, start: Position) -> Iterator[Chunk]:
         """The chunks from a position on."""
 
@@ -130,12 +134,14 @@ class Opened:
     ----------
     nothing : mapping of str to column
         The columns to keep, without rows.
+    features : tuple of str or None
+        The first file's columns that are the model's features; None if its columns have no names.
     """
 
     def __init__(self, source: Input, request: Request) -> None:
         self._source = source
         self._first: Reader | None = source.reader(0, request)
-        self.nothing = self._first.nothing
+        self.nothing, self.features = self._first.nothing, self._first.features
         self._request = replace(request, keep=tuple(self.nothing))
         try:
             for number in range(1, len(source.files)):

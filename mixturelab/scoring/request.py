@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mixturelab.exceptions import ArgumentError, DataError
-from mixturelab.scoring.columns import _listed
+from mixturelab.scoring.columns import listed
 
 # Numbers of a chunk, and its rows: enough for the work to outweigh what is done once a chunk, and no more.
 _NUMBERS = 2**22
@@ -63,7 +63,7 @@ def kept_places(available: Sequence[str], request: Request) -> tuple[tuple[str, 
     counts = Counter(available)
     for name in names:
         if not counts[name]:
-            raise DataError(f"no column {name!r} to keep; the columns are {_listed(available)}")
+            raise DataError(f"no column {name!r} to keep; the columns are {listed(available)}")
         if counts[name] > 1:
             raise DataError(
                 f"column {name!r} is there {counts[name]} times; to be kept it must be there once"

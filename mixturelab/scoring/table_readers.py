@@ -28,6 +28,8 @@ class NpyReader:
         If it is not an array [N, D] of numbers.
     """
 
+    features = None
+
     def __init__(self, path: Path, label: str, request: Request):
         self._label, self._request = label, request
         self._array = _mapped(path)
@@ -99,7 +101,7 @@ class ArrowReader:
         schema: pa.Schema = source.schema
         self._features = _features(schema, request)
         self._kept = kept_places(schema.names, request)
-        self._names = tuple(schema.names[place] for place in self._features)
+        self.features = tuple(schema.names[place] for place in self._features)
         self.nothing: Columns = {name: pa.array([], schema.types[place]) for name, place in self._kept}
         for place in self._features:
             if not is_number(schema.types[place]):
@@ -121,15 +123,15 @@ class ArrowReader:
     def _chunk(self, batch: pa.RecordBatch, start: Position) -> Chunk:
         by_name = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
         x = np.empty(
-            (len(self._names), batch.num_rows)
+            (len(self.features), batch.num_rows)
         ).T  # by column, as they come and as they are worked on
-        for d, name in enumerate(self._names):
+        for d, name in enumerate(self.features):
             x[:, d] = numbers(by_name[name], name)
-        rows = _Values(x, self._names, by_name)
+        rows = _Values(x, self.features, by_name)
         end = start.moved(start.at + len(x), 0, len(x))
         kept = {name: by_name[name] for name, _ in self._kept}
         fraction = end.at / self._source.n_rows if self._source.n_rows else None
-        return Chunk(self._label, start, end, x, kept, rows.explain, rows.seen, self._names, fraction)
+        return Chunk(self._label, start, end, x, kept, rows.explain, rows.seen, self.features, fraction)
 
 
 def _features(schema: pa.Schema, request: Request) -> list[int]:

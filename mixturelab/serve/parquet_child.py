@@ -202,9 +202,11 @@ def convert(
 def _stream(file: pq.ParquetFile, names: list[str], max_rows: int, width: int) -> bytes:
     sink, rows = pa.BufferOutputStream(), 0
     schema = pa.schema([file.schema_arrow.field(place) for place in _places(file.schema_arrow, names)])
+    good = len(schema) == width and all(map(_is_number, schema.types))
+    groups = groups_with_rows(file.metadata) if good else []
+    if len(schema) != width:  # then all of it, to say what there is
+        schema = file.schema_arrow.remove_metadata()
     with pa.ipc.new_stream(sink, schema) as writer:
-        good = len(schema) == width and all(map(_is_number, schema.types))
-        groups = groups_with_rows(file.metadata) if good else []
         for batch in file.iter_batches(65_536, row_groups=groups, columns=names, use_threads=False):
             rows += batch.num_rows
             if rows > max_rows:

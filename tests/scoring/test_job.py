@@ -571,3 +571,22 @@ def test_parquet_of_several_row_groups_is_read_back(tmp_path, monkeypatch, lent)
     wanted = rowwise(load(model), load_dataset("old_faithful").frame)
     found = pd.read_parquet(tmp_path / "s.parquet")
     pd.testing.assert_frame_equal(found, wanted, check_dtype=False, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_it_says_which_columns_a_model_without_names_takes(tmp_path, kind):
+    """By position: nobody but the user can know whether they are the right ones."""
+    frame = load_dataset("old_faithful").frame
+    model = save(GaussianMixture(2, random_state=0).fit(frame.to_numpy()), tmp_path / "model.safetensors")
+    table = tmp_path / f"table.{kind}"
+    if kind == "npy":
+        np.save(table, frame.to_numpy())
+    else:
+        frame.to_csv(table, index=False) if kind == "csv" else frame.to_parquet(table)
+    said: list[str] = []
+    run(Job(model, table, tmp_path / "out.csv"), on_note=said.append)
+    assert [f"columns {', '.join(map(repr, frame.columns))}" in words for words in said] == [True] * (
+        kind != "npy"
+    )
+    run(Job(model, table, tmp_path / "out.csv", columns=tuple(frame.columns)), on_note=said.append)
+    assert len(said) == (kind != "npy")

@@ -98,6 +98,14 @@ def test_without_names_columns_count(models):
 
 # ------------------------------------------------------------------------------------------------- bad tables
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_column_is_named_with_those_that_are_there(client, kind):
+    table = pa.table({"eruptions": [3.6], "Waiting": [79.0], "town": ["old"]})
+    status, error = client.error("/score", written(table, kind), kind)
+    said = "no column 'waiting'; the columns are 'eruptions', 'Waiting', 'town'"
+    assert (status, said in error["message"]) == (422, True), error
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("value", "column"), [(None, "waiting"), (np.nan, "eruptions"), (np.inf, "waiting"), (1e308, "eruptions")]
 )
