@@ -118,7 +118,9 @@ class Gate:
         if len(headers) < len(scope["headers"]):
             _refuse_two_of_one(scope["headers"])
         # Else a web page elsewhere, whose name is made to lead here, could ask a service on this computer.
-        if self._hosts is not None and _host(headers.get(b"host", b"")) not in self._hosts:
+        # (No browser leaves the name out; health checks in HTTP/1.0 do.)
+        is_unnamed = scope["http_version"] == "1.0" and b"host" not in headers
+        if self._hosts is not None and not is_unnamed and _host(headers.get(b"host", b"")) not in self._hosts:
             raise Refusal(421, "the service does not go by the name that the Host header says")
         if self._token is not None and scope["path"] not in self._open:
             self._require_token(headers.get(b"authorization", b""))

@@ -178,6 +178,13 @@ def test_the_slow_do_not_keep_others_waiting(server):
             connection.close()
 
 
+def test_a_health_check_without_a_host_is_answered(server):
+    """HTTP/1.0 has none, and no browser speaks it; in HTTP/1.1 it must be there."""
+    assert b" 200 OK" in say(server, b"GET /health HTTP/1.0\r\n\r\n")
+    assert b" 421 " in say(server, b"GET /health HTTP/1.0\r\nhost: example.org\r\n\r\n")
+    assert b" 200 OK" not in say(server, b"GET /health HTTP/1.1\r\nconnection: close\r\n\r\n")
+
+
 def test_trailers_are_no_headers(server):
     """They come after the headers have been looked at."""
     chunk = b"%x\r\n%b\r\n0\r\n" % (len(GOOD), GOOD)
