@@ -15,6 +15,8 @@ from mixturelab.files import append, sync_folder
 from mixturelab.scoring import bad_rows
 from mixturelab.scoring.chunk import Position
 
+_GATHERED = 2**22  # bytes
+
 
 @dataclass(frozen=True)
 class State:
@@ -60,6 +62,7 @@ class FileOutput:
         self._part, self._journal = _hidden(self._target, "part"), _hidden(self._target, "journal")
         self._bad_part = None if self._bad_target is None else _hidden(self._bad_target, "part")
         self._file: BinaryIO | None = None
+        self._begun = 0  # so many bytes are on their way to the disk
         self._bad_file: BinaryIO | None = None
         with _writing(path):
             self._lock = _locked(self._journal, path)
@@ -99,6 +102,7 @@ class FileOutput:
         assert self._file is not None
         with _writing(self.path):
             self._file.write(data)
+            self._begin_writing_back()
 
     @contextlib.contextmanager
     def place(self) -> Iterator[str]:
@@ -108,6 +112,17 @@ class FileOutput:
             self._file.flush()
             yield str(self._part)
             self._file.seek(0, os.SEEK_END)
+            self._begin_writing_back()
+
+    def _begin_writing_back(self) -> None:
+        """Let the system bring to the disk what has gathered: the end need not wait for all of it."""
+        assert self._file is not None
+        begun, end = self._begun, self._file.tell()
+        if end - begun >= _GATHERED and hasattr(os, "posix_fadvise"):
+            self._file.flush()
+            # What is dirty is not dropped but written; what has been written and is read soon stays.
+            os.posix_fadvise(self._file.fileno(), begun, end - begun, os.POSIX_FADV_DONTNEED)
+            self._begun = end
 
     def write_bad(self, data: bytes) -> None:
         """Add to what is said of bad rows."""

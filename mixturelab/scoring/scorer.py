@@ -17,7 +17,7 @@ from torch import Tensor
 from mixturelab.arrays import as_tensor
 from mixturelab.mixture_estimator import MixtureEstimator
 from mixturelab.model.density import LogJoint
-from mixturelab.model.responsibilities import from_log_joint, log_evidence, normalise_
+from mixturelab.model.responsibilities import from_log_joint, log_evidence
 from mixturelab.scoring.products import products_of
 
 Floats = NDArray[np.float64]
@@ -129,8 +129,10 @@ class Scorer:
         for start in range(0, n, self._rows):
             tile = slice(start, start + self._rows)
             joint = evaluate(x[tile].T)
-            gamma[:, tile], log_density[tile] = _normalised_(joint)
-            torch.max(joint, 0, out=(largest[tile], component[tile]))
+            top, component[tile] = joint.max(0)
+            gamma[:, tile] = share = _shares(joint, top)
+            # log p(x) = l_k − log γ_k of any k; of the most responsible one neither is lost to rounding.
+            torch.sub(top, torch.amax(share, 0, out=largest[tile]).log(), out=log_density[tile])
         scores = Scores(log_density.numpy()[wanted], gamma.numpy().T[wanted])
         # What the properties would find, while the tile was at hand.
         scores.__dict__["component"] = component.numpy()[wanted]
@@ -153,10 +155,7 @@ def _tile(numbers_per_row: float) -> int:
     return max(512, min(8192, 1 << (rows.bit_length() - 1)))
 
 
-def _normalised_(joint: Float[Tensor, "K B"]) -> tuple[Float[Tensor, "K B"], Float[Tensor, "B"]]:
-    """γ, in the log-joint's place, and log p(x); a row that is lost to all components gets 1/K, as elsewhere."""
-    lost = joint.amax(0).isneginf()
-    if not lost.any():
-        return normalise_(joint)
-    gamma, log_density = normalise_(joint.masked_fill_(lost, 0.0))
-    return gamma, log_density.masked_fill_(lost, -torch.inf)
+def _shares(joint: Float[Tensor, "K B"], top: Float[Tensor, "B"]) -> Float[Tensor, "K B"]:
+    """γ; a row that is lost to all components gets 1/K, as elsewhere."""
+    lost = top.isneginf()
+    return torch.softmax(joint.masked_fill_(lost, 0.0) if lost.any() else joint, 0)
