@@ -1,5 +1,6 @@
 """What the browser tests found, as a page to read: times, moves, contrasts; and where the pictures are."""
 
+import os
 import time
 from pathlib import Path
 from statistics import median
@@ -22,11 +23,13 @@ class Report:
         self.tables.setdefault(table, []).append(row)
 
     def write(self) -> None:
-        """Into `report.md`, if there is anything to tell."""
+        """Into `report.md`, if there is anything to tell; of several processes each has its own."""
         if not self.tables:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "report.md").write_text(self.text(), encoding="utf-8")
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        name = f"report-{worker}.md" if worker else "report.md"
+        (self.folder / name).write_text(self.text(), encoding="utf-8")
 
     def text(self) -> str:
         """All tables."""
