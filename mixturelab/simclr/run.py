@@ -15,11 +15,11 @@ from mixturelab.simclr.checks import check_run
 from mixturelab.simclr.config import RunConfig, flat
 from mixturelab.simclr.data import ImageSet, load_images
 from mixturelab.simclr.folder import METRICS, RunFolder
-from mixturelab.simclr.interrupt import StopRequest, stop_request
 from mixturelab.simclr.processes import Processes, from_main, together
 from mixturelab.simclr.progress import progress_bar
 from mixturelab.simclr.result import RunResult, Status, write_results
 from mixturelab.simclr.trainer import Row, Step, Trainer
+from mixturelab.watch.stopping import StopWish, interrupts_as_wishes
 
 __all__ = ["train"]
 
@@ -169,10 +169,13 @@ def _train(
     processes = trainer.processes
     is_main = processes is None or processes.is_main
     also = () if processes is None else (signal.SIGTERM,)
-    with stop_request(also) as request, progress_bar(trainer, progress and is_main) as show:
+    with (
+        interrupts_as_wishes(patience=0, also=also) as wish,
+        progress_bar(trainer, progress and is_main) as show,
+    ):
         for step in trainer:
             show(step)
-            end = _ask(on_step, step, files, request)
+            end = _ask(on_step, step, files, wish)
             if trainer.step < trainer.n_steps and end is not _End.NO:
                 status = "interrupted" if end is _End.INTERRUPTED else "stopped"
                 break
@@ -192,9 +195,7 @@ class _End(IntEnum):
     FAILED = 3
 
 
-def _ask(
-    on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None, request: StopRequest
-) -> _End:
+def _ask(on_step: Callable[[Step], Any] | None, step: Step, files: RunFolder | None, stop: StopWish) -> _End:
     """Whether the callback or a signal wants the run to end here."""
     try:
         wish = None if on_step is None else on_step(step)
@@ -203,7 +204,7 @@ def _ask(
         _of_all(step.trainer.processes, _End.FAILED)
         raise
     own = _End.STOPPED if isinstance(wish, str) and wish == "stop" else _End.NO
-    end = _of_all(step.trainer.processes, _End.INTERRUPTED if request.made else own)
+    end = _of_all(step.trainer.processes, _End.INTERRUPTED if stop.made else own)
     if end is _End.FAILED:
         _save(files, step.trainer)
         raise RankError(

@@ -20,9 +20,9 @@ from mixturelab.simclr.batch_norm import BatchNorm2d, share_moments
 from mixturelab.simclr.checkpoint import read_checkpoint
 from mixturelab.simclr.edge import processes
 from mixturelab.simclr.folder import RunFolder
-from mixturelab.simclr.interrupt import stop_request
 from mixturelab.simclr.processes import exchange_errors
 from mixturelab.simclr.run import train
+from mixturelab.watch.stopping import interrupts_as_wishes
 
 SIZES, TABLES = [2, 3], ("losses.csv", "mixture.csv")
 ROOT = Path(__file__).parents[2]
@@ -189,11 +189,14 @@ def test_one_process_under_torchrun_needs_no_group(monkeypatch):
 
 def test_sigterm_only_asks_and_its_handler_is_put_back():
     before = signal.getsignal(signal.SIGTERM)
-    with stop_request([signal.SIGTERM]) as request:
-        assert not request.made
+    with interrupts_as_wishes(patience=0, also=[signal.SIGTERM]) as wish:
+        assert not wish.made
         for _ in range(2):
             signal.raise_signal(signal.SIGTERM)
-        assert request.made
+        assert wish.made
+        signal.raise_signal(signal.SIGINT)  # the first interrupt only asks, too
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before
 
 

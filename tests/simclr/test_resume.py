@@ -18,10 +18,10 @@ from mixturelab.exceptions import ArgumentError, DataError, ModelFileError, Stre
 from mixturelab.simclr import folder as folder_module
 from mixturelab.simclr.checkpoint import read_checkpoint
 from mixturelab.simclr.config import RunConfig
-from mixturelab.simclr.interrupt import stop_request
 from mixturelab.simclr.run import train
 from mixturelab.simclr.trainer import Trainer
 from mixturelab.stream.tables import Table
+from mixturelab.watch.stopping import interrupts_as_wishes
 
 DATA = small_data()
 N_STEPS = 2 * PER_EPOCH
@@ -285,11 +285,11 @@ def test_a_handler_of_the_users_own_is_put_back():
     mine = lambda *_: None  # noqa: E731
     before = signal.signal(signal.SIGINT, mine)
     try:
-        with stop_request() as request:
+        with interrupts_as_wishes() as wish:
             signal.raise_signal(signal.SIGINT)
-            assert request.made
+            assert wish.made
         assert signal.getsignal(signal.SIGINT) is mine
-        with pytest.raises(ZeroDivisionError), stop_request():
+        with pytest.raises(ZeroDivisionError), interrupts_as_wishes():
             raise ZeroDivisionError
         assert signal.getsignal(signal.SIGINT) is mine
     finally:

@@ -29,7 +29,7 @@ def test_an_interrupt_is_noted_and_nothing_is_torn():
 
 def test_two_in_a_row_are_one_wish_and_one_much_later_is_hard():
     now = [0.0]
-    with interrupts_as_wishes(lambda: now[0]) as wish:
+    with interrupts_as_wishes(clock=lambda: now[0]) as wish:
         interrupt()
         now[0] = 1.9
         interrupt()
