@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
 from time import perf_counter
 from typing import Any, Self
 
@@ -25,7 +24,6 @@ from mixturelab.model.linalg import threads_for
 from mixturelab.model.params import MixtureParameters
 from mixturelab.model.quadratic import DataSummary, summarise
 from mixturelab.model.responsibilities import entropy
-from mixturelab.model.suffstats import SufficientStatistics
 
 NOT_CONVERGED = (
     "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
@@ -102,7 +100,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         x, kind = self._rows(X, reset=is_new)
         with torch.no_grad(), threads_for(self._work(x), x.device):
             start, prior = self._begin(X, x) if is_new else (self._fitted(x.device), self._known_prior(x))
-            stream = _moved(getattr(self, "_stream", None), x.device)
+            stream: Stream | None = getattr(self, "_stream", None)
+            stream = stream and stream.to(x.device)
             schedule = Schedule(self.learning_decay, self.learning_offset, self.learning_rate)
             new, after, score, rate = self._fold(x, start, prior, stream, schedule)
             new.require_positive()
@@ -364,15 +363,6 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(f"{NOT_CONVERGED} ({self.history_.reason})", ConvergenceWarning, stacklevel=3)
         self._warn_of_degeneracy(X)
-
-
-def _moved(stream: Stream | None, device: torch.device) -> Stream | None:
-    """The stream where its next batch is."""
-    if stream is None or stream.statistics.mass.device == device:
-        return stream
-    sums = stream.statistics
-    mass, first, second, origin = (p.to(device) for p in (sums.mass, sums.first, sums.second, sums.origin))
-    return replace(stream, statistics=SufficientStatistics(mass, first, second, origin, sums.form))
 
 
 class _Report:

@@ -239,6 +239,17 @@ def test_batches_may_come_from_another_device(name):
     )
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_what_is_remembered_moves_whole(name):
+    """To a device that has no numbers, but is there everywhere."""
+    stream = _learn(_model(name, "full"), _groups(100), [50, 50])._stream
+    moved = stream.to(torch.device("meta"))
+    sums = moved.statistics
+    assert {part.device.type for part in (sums.mass, sums.first, sums.second, sums.origin)} == {"meta"}
+    assert (moved.n_rows, moved.n_batches, moved.spread) == (stream.n_rows, stream.n_batches, stream.spread)
+    assert stream.to(torch.device("cpu")).statistics is stream.statistics
+
+
 def test_online_map_has_the_prior_of_its_first_batch():
     rng = np.random.default_rng(0)
     model = GaussianMixture(2, prior=Prior(), reg_covar=0, random_state=0, learning_rate=0.02)

@@ -10,7 +10,7 @@ Journal of Machine Learning Research 14, 1303-1347; Robbins and Monro (1951) for
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -94,6 +94,10 @@ class Stream:
         tensors = {name: torch.from_numpy(parts[name]) for name in _TENSORS}
         whole = SufficientStatistics(**tensors, form=parts["form"])
         self.__dict__.update({**state, "statistics": whole})
+
+    def to(self, device: torch.device) -> Stream:
+        """The same where its next batch is."""
+        return replace(self, statistics=self.statistics.to(device))
 
     @property
     def effective_rows(self) -> float:

@@ -55,6 +55,15 @@ class SufficientStatistics:
             gamma.sum(1), (residual * gamma[:, None]).sum(-1), form.moment(gamma, residual), origin, form
         )
 
+    def to(self, device: torch.device) -> SufficientStatistics:
+        """The same on another device."""
+        if self.mass.device == device:
+            return self
+        mass, first, second, origin = (
+            p.to(device) for p in (self.mass, self.first, self.second, self.origin)
+        )
+        return SufficientStatistics(mass, first, second, origin, self.form)
+
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Statistics of both sets of rows, about this one's origin (Chan, Golub and LeVeque's merge)."""
         if not isinstance(other, SufficientStatistics):
