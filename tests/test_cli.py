@@ -352,9 +352,13 @@ def test_score_goes_to_standard_output_if_nothing_else_is_said(fit_folder, csv):
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(words)), wanted, rtol=1e-12, check_dtype=False)
 
 
-def test_score_uses_position_where_the_model_knows_no_names(tmp_path, csv):
+def test_score_uses_position_where_the_model_knows_no_names_and_says_so(tmp_path, csv):
     nameless = save(GaussianMixture(2, random_state=0).fit(FAITHFUL.to_numpy()), tmp_path / "m.safetensors")
-    assert succeeds("score", nameless, csv).count("\n") == 273
+    result = run("score", nameless, csv)
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 273)
+    assert "its features are the columns 'eruptions', 'waiting', in this order" in result.stderr
+    assert succeeds("score", nameless, csv, "--quiet") == result.stdout
+    assert succeeds("score", nameless, csv, "--columns", "eruptions,waiting") == result.stdout
 
 
 def test_score_opens_a_pickle_only_if_told_to(fit_folder, csv):
