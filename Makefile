@@ -27,11 +27,11 @@ help:
 	@echo 'make slides        slides from the notebooks in artifacts/slides; NOTEBOOKS="01 02" chooses'
 	@echo 'make classroom     an nbgrader course in artifacts/classroom; NOTEBOOKS="01 02" chooses'
 	@echo 'make wheelhouse    all that laptops without a network need, in artifacts/wheelhouse'
-	@echo 'make bench         time one iteration of EM, and of variational Bayes, against other libraries'
+	@echo 'make bench         time one iteration of EM, and of variational Bayes, beside scikit-learn'
 	@echo 'make bench-serve   load the service and a naive one side by side (needs wrk)'
 	@echo 'make lint          only style, layers and types'
 	@echo 'make lock          write requirements.txt from pyproject.toml (needs Python 3.11)'
-	@echo 'make clean         remove .venv and what the tools cached'
+	@echo 'make clean         remove .venv, artifacts/lowest, artifacts/wheelhouse and what the tools cached'
 
 setup:
 	@sh scripts/setup.sh

@@ -207,7 +207,8 @@ def score(
     columns: Annotated[
         str | None,
         typer.Option(
-            help="The model's features in the input, in its order. Default: those of the same names."
+            help="The model's features in the input, in its order; not for .npy files, whose columns have no names. "
+            "Default: those of the same names."
         ),
     ] = None,
     keep: Annotated[
@@ -268,7 +269,8 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A further name by which clients on loopback may address it; can be repeated.",
+            help="A further name by which clients may address it, beside those of loopback and --host; can be "
+            "repeated. On other addresses any name will do unless this is given.",
         ),
     ] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Rows of one request.")] = 500_000,
@@ -286,7 +288,7 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", help="No line in the log for each request.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Serve a model over HTTP: responsibilities, scores and samples as JSON, Arrow or Parquet, and a page at /.
+    """Serve a model over HTTP: responsibilities and scores as JSON, Arrow or Parquet, samples as JSON, and a page at /.
 
     Ends with Ctrl-C or SIGTERM, after the requests that have begun. Exit code 0: all were finished; 1: some were cut
     off; 2: it could not start.

@@ -76,6 +76,12 @@ AREAS = (
     ),
     Area("persistence", "Models on disk", "Loading a model runs no code.", _within("persistence", "files")),
     Area(
+        "scoring",
+        "Scores of rows and files, and the service",
+        "A model's scores: of rows in memory, of files longer than memory, over HTTP.",
+        _within("scoring", "serve"),
+    ),
+    Area(
         "exercises",
         "Exercises",
         "What a check cell of a notebook calls, and what an exercise is made of.",

@@ -703,7 +703,7 @@ M_STEPS = _ByFamily(
                 "diag",
                 lambda mass, w: np.array([np.diag(1 / np.diag(np.linalg.inv(s))) for s in _own(mass, w)]),
             ),
-            "diag: you took the diagonal of the inverse. That is the variance of a column *given* the others, "
+            "diag: this is one over the diagonal of the inverse. That is the variance of a column *given* the others, "
             "and smaller. The likelihood wants the diagonal of Σ itself.",
         ),
         Mistake(

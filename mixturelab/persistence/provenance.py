@@ -41,6 +41,6 @@ def _data(rows: Any, width: int) -> dict[str, Any]:
 
 
 def data_checksum(X: Any) -> str:
-    """SHA-256 of a table's numbers, as little-endian float64 row by row: of the values, not of their file."""
+    """SHA-256 of a table's shape, as "(N, D)", and its numbers, as little-endian float64 row by row."""
     rows = np.ascontiguousarray(host(X), dtype="<f8")
     return hashlib.sha256(repr(rows.shape).encode() + rows.tobytes()).hexdigest()

@@ -39,7 +39,8 @@ class Job:
     out : path or "-"
         By its ending .csv, .parquet or .npy; "-" is standard output.
     format : str or None
-        The output's format, csv, parquet, npy or arrow, if its ending does not say it. Default: CSV.
+        The output's format, csv, parquet, npy or arrow (for pipes alone), if its ending does not say it. Default: CSV
+        on standard output and pipes; a file of another ending needs it.
     input_format : str or None
         The input's format, if its ending does not say it. Default: CSV.
     keep : tuple of str, or "all"
@@ -48,7 +49,8 @@ class Job:
         The columns of the output beside these: row, component, log_density, uncertainty, responsibilities, or one of
         these like responsibility_0. Default: all.
     columns : tuple of str or None
-        The input's columns that are the model's features, in its order. Default: those of the same names.
+        The input's columns that are the model's features, in its order; not for .npy files, whose columns have no
+        names. Default: those of the same names.
     bad_rows : "side", "stop" or None
         Rows without scores are described in a file beside the output, or end the job. Default: the first if there is
         a place for it.
@@ -166,6 +168,10 @@ class Plan:
     def request(self) -> Request:
         """What is read of the input."""
         scorer, names = self.scorer, self.job.columns or self.scorer.feature_names
+        if self.job.columns is not None and not self.input.has_names:
+            raise ArgumentError(
+                "columns is given, but those of a .npy file have no names; wanted CSV, Parquet or Arrow"
+            )
         if self.job.columns is not None and len(set(self.job.columns)) < len(self.job.columns):
             raise ArgumentError(f"columns names one twice: {', '.join(self.job.columns)}; wanted each once")
         if self.job.columns is not None and len(self.job.columns) != scorer.n_features:

@@ -76,6 +76,11 @@ class Input:
         self._kind = format or ("csv" if self.is_standard else _kind(self.files, Path(source)))
 
     @property
+    def has_names(self) -> bool:
+        """Whether its columns have names."""
+        return self._kind != "npy"
+
+    @property
     def labels(self) -> list[str]:
         """What the files are called in messages."""
         return ["standard input"] if self.is_standard else [str(path) for path in self.files]

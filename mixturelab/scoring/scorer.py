@@ -87,7 +87,8 @@ class Scorer:
         Parameters
         ----------
         x : array-like [N, D]
-            In the order of the model's features; N may be 0. Values that are not finite give NaN.
+            In the order of the model's features; N may be 0. A NaN gives NaN; an infinity a
+            log density of −∞ and γ = 1/K.
         """
         rows = as_tensor(x, torch.float64)
         with torch.inference_mode():

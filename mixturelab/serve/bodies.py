@@ -19,8 +19,6 @@ __all__ = ["RowReader", "parse", "read_sample", "too_many_rows"]
 Floats = NDArray[np.float64]
 # Rows that are turned into an array between two chances for other threads to run.
 _PART = 4096
-# Numbers of one JSON body: each takes many times its bytes while it is read. Tables may hold more.
-_MOST_NUMBERS = 1 << 22
 # Shorter bodies cannot hold much.
 _SHORT = 1 << 16
 _NUMBERS = frozenset((int, float))
@@ -38,8 +36,7 @@ class RowReader:
     """
 
     def __init__(self, names: Sequence[str] | None, n_features: int, max_rows: int) -> None:
-        self.names, self.n_features = names, n_features
-        self.max_rows = max(1, min(max_rows, _MOST_NUMBERS // n_features))
+        self.names, self.n_features, self.max_rows = names, n_features, max_rows
         # What brackets and braces can be at most: rows, the two around them, and those in names.
         named = sum(name.count("[") + name.count("{") for name in names or ())
         self._most_opened = 2 + self.max_rows * (1 + named)

@@ -106,9 +106,9 @@ class RowsEndpoint(Endpoint):
     ) -> None:
         super().__init__(receiver, workers)
         self._answer_of, self._scorer = ANSWERS[path], scorer
-        most = settings.rows(scorer.n_features, scorer.n_components)
-        self._json = RowReader(scorer.feature_names, scorer.n_features, most)
-        self._tables = TableReader(scorer, most, settings.max_bytes, workers.parquet)
+        d, k = scorer.n_features, scorer.n_components
+        self._json = RowReader(scorer.feature_names, d, settings.json_rows(d, k))
+        self._tables = TableReader(scorer, settings.rows(d, k), settings.max_bytes, workers.parquet)
         # A row takes at least two bytes a number, and K·D² multiplications.
         products_a_byte = max(1, scorer.n_components * scorer.n_features // 2)
         self._inline_bytes = min(_INLINE_BYTES, _INLINE_PRODUCTS // products_a_byte)
@@ -221,6 +221,7 @@ def describe(model: MixtureEstimator, scorer: Scorer, settings: Settings, header
         "covariances": None if dense is None else np.ascontiguousarray(dense.numpy()),
         "limits": {
             "rows": settings.rows(d, k),
+            "json_rows": settings.json_rows(d, k),
             "bytes": settings.max_bytes,
             "samples": settings.samples(d),
             "seconds": settings.seconds,

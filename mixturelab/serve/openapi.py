@@ -97,8 +97,9 @@ def _rows_operation(path: str, scorer: Scorer, content: Schema, with_token: bool
 
 def _rows(scorer: Scorer, settings: Settings) -> Schema:
     d = scorer.n_features
+    most = settings.json_rows(d, scorer.n_components)
     by_position: Schema = {"type": "array", "items": _VALUE, "minItems": d, "maxItems": d}
-    forms = [_list(by_position, settings.rows(d, scorer.n_components))]
+    forms = [_list(by_position, most)]
     if scorer.feature_names is not None:
         names = list(scorer.feature_names)
         by_name = {
@@ -107,7 +108,7 @@ def _rows(scorer: Scorer, settings: Settings) -> Schema:
             "required": names,
             "additionalProperties": False,
         }
-        forms.append(_list(by_name, settings.rows(d, scorer.n_components)))
+        forms.append(_list(by_name, most))
     rows = {"anyOf": forms} if len(forms) > 1 else forms[0]
     return {
         "type": "object",

@@ -14,6 +14,8 @@ __all__ = ["Settings"]
 MIB = 1 << 20
 # Numbers in one answer, or in the rows that were read for it: 256 MiB in float64.
 MAX_NUMBERS = 1 << 25
+# Numbers of one JSON body: each takes many times its bytes while it is read. Tables may hold more.
+MAX_JSON_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Settings:
     Attributes
     ----------
     max_rows : int
-        Rows of one request.
+        Rows of one request; as JSON at most 4,194,304 numbers.
     max_bytes : int
         Bytes of one request's body, before and after it is unpacked.
     max_samples : int
@@ -80,6 +82,10 @@ class Settings:
     def rows(self, n_features: int, n_components: int) -> int:
         """Rows of one request for a model of this size: `max_rows`, or as many as fit into memory."""
         return max(1, min(self.max_rows, MAX_NUMBERS // max(n_features, n_components)))
+
+    def json_rows(self, n_features: int, n_components: int) -> int:
+        """Rows of one JSON request: fewer than in a table, where the model has many features."""
+        return max(1, min(self.rows(n_features, n_components), MAX_JSON_NUMBERS // n_features))
 
     def samples(self, n_features: int) -> int:
         """Rows of one answer of ``/sample`` for a model with so many features."""

@@ -400,8 +400,9 @@ stepper
 #
 # No. It creeps along a plateau while both components still want the same rows, then one lets go and the curve climbs
 # steeply. *Slow is not finished*: a fit stopped here, because little changed, would have been wrong. (Question 1: the
-# E-step changes colours, the M-step ellipses. Question 2: component 0, and by symmetry it might have been the other.
-# Numbers of components mean nothing.)
+# E-step changes colours, the M-step ellipses. Question 2: component 0: counted in standard deviations it starts nearer to
+# the long eruptions than 1 does. Had the two starts been numbered the other way round, it would be 1: numbers of
+# components mean nothing.)
 #
 # </details>
 
@@ -536,8 +537,9 @@ progress("00")
 # | [03 Covariance families](03_covariance_families.ipynb) | Which form may a component have, and what does it cost? |
 # | [04 Model selection](04_model_selection.ipynb) | How many components, and who decides? |
 # | [05 Soft assignments](05_soft_assignments.ipynb) | What is doubt good for, and is 90 % nine in ten? |
+# | [06 Bayesian mixtures](06_bayesian_mixtures.ipynb) | How sure may we be of the parameters themselves? |
 # | [07 Mixtures in motion](07_mixtures_in_motion.ipynb) | What if the rows keep coming? |
 # | [08 SimCLR live](08_simclr_live.ipynb) | What does a mixture see in a network that is learning? |
 # | [10 Your own table](10_your_own_table.ipynb) | And with your data? |
 #
-# 01 to 05 build on each other. 07 needs 01 and 02; 10 needs 04 and 05.
+# 01 to 05 build on each other. 06 needs 02, 04 and 05; 07 needs 01 and 02; 08 needs 07; 10 needs 04 and 05.

@@ -71,7 +71,7 @@ from mixturelab.plot import em_lessons, em_limits
 # <details><summary>Open</summary>
 #
 # Log-sum-exp along each row gives $\log p(x_n)$; their sum is $\ell$. And $\gamma_{nk}$ is
-# `np.exp(log_joint - log_p)`: the joint divided by its sum, in logarithms so that nothing underflows.
+# `np.exp(log_joint - log_p[:, None])`: the joint divided by its sum, in logarithms so that nothing underflows.
 #
 # </details>
 
@@ -510,8 +510,8 @@ climber
 # <details><summary>Open</summary>
 #
 # 1. Nowhere: that is what a lower bound is.
-# 2. From all to the right of the valley's floor near 66, and only from those. EM cannot cross a valley: that would mean
-#    going down. Near the floor the first steps are tiny, and the way is long.
+# 2. From all to the right of the valley's floor near 66, and only from those. Where it touches, the bound
+#    has ℓ's slope, so each step sets off uphill, away from the floor. Near the floor the first steps are tiny, and the way is long.
 #
 # </details>
 
@@ -566,7 +566,7 @@ check("02.5", em_iteration)
 
 # %% [markdown]
 # In $D$ dimensions the E-step needs $\log \mathcal{N}$, here with a Cholesky factor $\Sigma = LL^\top$. It gives both
-# parts: $\lVert L^{-1}(x - \mu) \rVert^2$ is the exponent, and $\log |\Sigma| = 2 \sum_d \log L_{dd}$.
+# parts: the exponent is $-\tfrac12 \lVert L^{-1}(x - \mu) \rVert^2$, and $\log |\Sigma| = 2 \sum_d \log L_{dd}$.
 
 
 # %%
@@ -607,7 +607,8 @@ def m_step(N_k, S1, S2):
 
 # %% [markdown]
 # Responsibilities → statistics → parameters: these two arrows are the M-step, here and in the library. As the
-# statistics are sums, they *add*: over pieces of a table, machines, or time (notebooks 07 and 09).
+# statistics are sums, they *add*: over pieces of a table, machines, or time (notebook
+# [07](07_mixtures_in_motion.ipynb)).
 
 
 # %%
@@ -710,8 +711,8 @@ em_limits.slowing(moved, rates)
 
 # %% [markdown]
 # Straight lines on a log scale: each change is a constant share of the one before. This is **linear convergence**, and
-# the share is its **rate**. It goes to 1 as the bells merge: at 2.5 σ a digit costs 70 iterations (in five other samples
-# of this kind, 80 to 120).
+# the share is its **rate**. It goes to 1 as the bells merge: at 2.5 σ a digit costs 70 iterations (in twenty other
+# samples of this kind, 40 to 130).
 
 # %% [markdown]
 # What *is* the rate? In the map of section 7, one iteration is "up to the dashed curve, across to the diagonal". Near the
@@ -855,7 +856,7 @@ print("standard deviations, with a prior:", (cured.covariances_.ravel() ** 0.5).
 
 # %% [markdown]
 # **The second: local optima.** Look at the dots again. Half of the starts reach the best honest level (of three other sets
-# of thirty, 9 to 13). The others have climbed another hill, and EM cannot cross a valley. Cure: several starts, and
+# of thirty, 9 to 13). The others have climbed another hill, and at its top EM stays. Cure: several starts, and
 # better ones.
 
 # %%

@@ -346,7 +346,7 @@ print(dict(zip(table.covariance_type, table.n_parameters, strict=True)))
 print("the same as ours:", ours == table.n_parameters.tolist())
 
 # %% [markdown]
-# **Predict.** The digits have 64 columns and about 180 rows of each digit. One full matrix has 2,080 entries. What will
+# **Predict.** The digits have 64 columns and about 180 rows of each digit. One full matrix has 2,080 different entries. What will
 # be wrong with the covariance of the sevens?
 
 # %%

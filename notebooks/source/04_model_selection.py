@@ -365,7 +365,8 @@ criteria_curves(ks, {"AIC": aic, "BIC": bic, "ICL": icl}, title)
 
 # %% [markdown]
 # Almost nothing at K = 2, near a hundred at K = 3: the third bell overlaps with its neighbour, and who belongs to which
-# is anybody's guess. Compare points *along* a curve only; the distance between curves means nothing.
+# is anybody's guess. (ICL minus BIC is that price, no more.) To choose K, compare points *along* one curve only: that
+# one curve lies below another does not make its criterion the better one.
 
 # %% [markdown]
 # ## 6 · K and family at once
@@ -426,8 +427,9 @@ explorer
 #
 # <details><summary>Open</summary>
 #
-# 1. The upper one, from K = 3 on. K = 4 and 5 put small bells between the clouds, and K = 6 cuts the lower one, too. BIC
-#    lets you go no further than K = 3.
+# 1. The upper one, from K = 3 on. K = 4 and 5 put small bells between the clouds. K = 6 lays two bells exactly on each
+#    other in the lower one: the fit gains nothing, and BIC charges 3 · 5.6 = 16.8 for it. BIC lets you go no further
+#    than K = 3.
 # 2. With ICL to *full, K = 2*; with AIC to *full, K = 6*: the largest on offer.
 # 3. An ellipse falls flat, and BIC falls with it, by more than a hundred. What is that?
 #
@@ -540,8 +542,8 @@ def is_degenerate(covariances, counts, ridge):
 check("04.5", is_degenerate)
 
 # %% [markdown]
-# These two signs catch the plain cases. The honest *diag, K = 5* above has a component of 7 rows with a variance of 0.004:
-# it passes both, and you may doubt it all the same. Look at the winner's smallest component, always.
+# These two signs catch the plain cases. The honest *diag, K = 5* above has one component of only 7 rows, and another,
+# of 34, with a variance of 0.004 along the duration: it passes both, and you may doubt it all the same. Look at the winner's smallest component, always.
 
 # %% [markdown]
 # ## 8 · When they disagree
@@ -580,7 +582,8 @@ birds.table.nsmallest(3, "bic")[columns].round(1)
 
 # %% [markdown]
 # BIC: *tied, K = 3*, but *tied, K = 5* is only 2.8 behind, a factor of four. ICL puts more than a hundred between them. Here
-# the second criterion settles what the first leaves open.
+# the second criterion settles what the first leaves open. (One start for each K, and in grams. Notebook
+# [10](10_your_own_table.ipynb) scales the columns and searches harder: there BIC finds a *tied, K = 4* that is better still.)
 
 # %% [markdown]
 # Agreement is no proof either. Two half moons:

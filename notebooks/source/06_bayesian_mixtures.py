@@ -72,7 +72,8 @@ from mixturelab.plot import bayes, bayes_limits, bayes_widgets
 # Three questions on notebook 05. Answer first, then open.
 
 # %% [markdown]
-# **a.** A mixture with 461 parameters, fitted to 200 rows, says 99 % and is right in 94. Where did its doubt get lost?
+# **a.** A mixture with 461 parameters, fitted to 200 rows, claims 93 % on average and is right in 76. Where did its doubt
+# get lost?
 #
 # <details><summary>Open</summary>
 #
@@ -710,7 +711,9 @@ pi = v * np.concatenate([np.ones((3, 12, 1)), left[..., :-1]], axis=-1)
 
 # %%
 panels = dict(zip(["process, α = 0.3", "process, α = 2", "process, α = 10"], pi, strict=True))
-bayes.weight_draws(panels, "What eight pieces leave over is white: most of the stick for the largest α.")
+bayes.weight_draws(
+    panels, "What eight pieces leave over is white: about half of the stick for the largest α."
+)
 
 # %% [markdown]
 # Large pieces come *first*: the order now means something, which it did not in section 2. And α counts: the process
@@ -726,8 +729,8 @@ for alpha in (0.3, 2, 10):
 # α as $K \to \infty$. The library's default is the process, with α = 1/K: for $K = 8$ it expects one or two.
 
 # %% [markdown]
-# A computer stops breaking somewhere. `n_components` is then how many sticks rows may use, no belief about how many there
-# are. Put the buttons of section 7 on *Dirichlet process*, and slide.
+# A computer stops breaking somewhere. `n_components` is then how many pieces of the stick rows may use, no belief about how
+# many there are. Put the buttons of section 7 on *Dirichlet process*, and slide.
 #
 # <details><summary>Open</summary>
 #
@@ -844,8 +847,8 @@ levels, used = np.transpose(runs)
 bayes.kept_by_start(levels, used, {"k-means": slice(0, 6), "random rows": slice(6, 12)})
 
 # %% [markdown]
-# **Predict.** BIC chose three. Somebody runs this once, from k-means, and reports "four, found automatically". What do you
-# say?
+# **Predict.** With full covariances, as here, BIC chooses three. Somebody runs this once, from k-means, and reports
+# "four, found automatically". What do you say?
 #
 # <details><summary>Open</summary>
 #

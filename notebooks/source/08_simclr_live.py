@@ -420,8 +420,8 @@ print("opnorm_B / trace_B below 0.4:", now["opnorm_B"] / now["trace_B"] < 0.4)
 # %% [markdown]
 # ### Without negatives
 #
-# Step 150. Somebody "simplifies" the loss to *agree with your other view* and drops the denominator: no row has to be
-# different from any other. Same seed, same images.
+# Step 150. Somebody "simplifies" the loss to *agree with your other view*: the denominator goes, and τ with it, so that
+# $-s_{ij}$ is left. No row has to be different from any other. Same seed, same images.
 
 # %% [markdown]
 # **Predict.** What happens to the loss? To the spread? To the accuracy of nearest neighbours?
@@ -524,7 +524,8 @@ print("R² below 0.25:                 ", alone["r_squared"] < 0.25)
 
 # %% [markdown]
 # Low loss, all directions in use, no alarm; and yet it is the worst of the four, as section 7 will show. Every image keeps
-# away from every other, its own kind included. Only $R^2$ tells: the components explain next to nothing.
+# away from every other, its own kind included. Only `trace_B` and $R^2$ tell (with a spread of 1 they are the
+# same number): the components explain next to nothing.
 
 # %% [markdown]
 # ### Side by side
@@ -804,7 +805,7 @@ progress("08")
 #
 # <details><summary>The effective rank is 2, R² is 0.95. Good clusters? (6)</summary>
 #
-# A ring, a line or two points: tight, and in a plane. Whatever does not fit into two directions is gone.
+# A ring, or three points: tight, and in a plane. (A line or two points would have rank 1.) Whatever does not fit into two directions is gone.
 #
 # </details>
 #

@@ -588,5 +588,15 @@ def test_it_says_which_columns_a_model_without_names_takes(tmp_path, kind):
     assert [f"columns {', '.join(map(repr, frame.columns))}" in words for words in said] == [True] * (
         kind != "npy"
     )
-    run(Job(model, table, tmp_path / "out.csv", columns=tuple(frame.columns)), on_note=said.append)
-    assert len(said) == (kind != "npy")
+    if kind != "npy":
+        run(Job(model, table, tmp_path / "out.csv", columns=tuple(frame.columns)), on_note=said.append)
+        assert len(said) == 1
+
+
+def test_columns_of_a_npy_file_cannot_be_named(tmp_path):
+    frame = load_dataset("old_faithful").frame
+    model = save(GaussianMixture(2, random_state=0).fit(frame), tmp_path / "model.safetensors")
+    np.save(tmp_path / "table.npy", frame.to_numpy())
+    with pytest.raises(ArgumentError, match=r"columns is given, but those of a \.npy file have no names"):
+        run(Job(model, tmp_path / "table.npy", tmp_path / "out.csv", columns=("waiting", "eruptions")))
+    assert not (tmp_path / "out.csv").exists()

@@ -128,7 +128,7 @@ def test_the_model_is_described(models, kind):
     np.testing.assert_allclose(said["weights"], model.weights_, rtol=1e-6)
     np.testing.assert_allclose(said["means"], model.means_, rtol=1e-6)
     np.testing.assert_allclose(said["covariances"], dense(model), rtol=1e-5)
-    assert set(said["limits"]) == {"rows", "bytes", "samples", "seconds"}
+    assert set(said["limits"]) == {"rows", "json_rows", "bytes", "samples", "seconds"}
 
 
 def dense(model) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from serve.clients import GEYSER, Client, client_of
 
+from mixturelab import GaussianMixture
 from mixturelab.exceptions import ArgumentError
 from mixturelab.serve import answers
 from mixturelab.serve.app import create_app
@@ -467,3 +468,16 @@ def test_answers_that_nobody_takes_hold_a_bounded_amount_together(geyser):
         return [task.result() for task in done], short, [await task for task in waiting]
 
     assert asyncio.run(many()) == ([503] * 4, 200, [200] * 2)
+
+
+def test_what_is_said_of_json_rows_is_what_is_taken():
+    """A wide model takes fewer rows as JSON than as a table: the description and the specification say how many."""
+    wide = client_of(GaussianMixture(1).fit(np.random.default_rng(0).normal(size=(40, 32))))
+    limits = wide.get("/model").json()["limits"]
+    assert limits["json_rows"] == 2**22 // 32 < limits["rows"]
+    schema = wide.get("/openapi.json").json()["paths"]["/score"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]
+    assert f'"maxItems": {limits["json_rows"]}' in json.dumps(schema)
+    many = {"rows": [[0] * 32] * (limits["json_rows"] + 1)}
+    assert wide.error("/score", many)[0] == 413

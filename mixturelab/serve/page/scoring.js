@@ -59,7 +59,7 @@ class Batches {
 
   constructor(api, model, results, signal) {
     Object.assign(this, { api, results, signal });
-    const { rows = Infinity, bytes = Infinity } = model.limits ?? {};
+    const { json_rows: rows = Infinity, bytes = Infinity } = model.limits ?? {};
     this.rows = Math.max(1, Math.min(rows, BATCH_ROWS, Math.floor(ANSWER_NUMBERS / model.n_components)));
     this.bytes = bytes - 64; // for what stands about the rows
     this.most = Math.floor(KEPT_NUMBERS / (model.n_components + model.n_features));
