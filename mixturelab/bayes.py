@@ -85,11 +85,12 @@ class BayesianGaussianMixture(MixtureEstimator):
         Precision of the rows; by default X's own. The posterior is kept in float64 during the fit.
     learning_decay : float, default=0.9
         κ of `partial_fit`, in (0.5, 1]: the j-th row of a stream counts with the rate (j + τ)^(−κ). 1 weighs all rows
-        alike; less forgets the early ones.
+        alike (with ``learning_offset=0``); less forgets the early ones.
     learning_offset : float, default=0
-        τ ≥ 0, in rows: a larger one damps the first batches.
+        τ ≥ 0, in rows: a larger one damps the batches that follow the first, which is always taken in whole.
     learning_rate : float, optional
-        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered.
+        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered (the last
+        batch, where that is larger).
     total_samples : float, optional
         How many rows the stream stands for against the prior; by default as many as it remembers. Set it to the number
         of rows where the same rows come again and again.

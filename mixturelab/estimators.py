@@ -72,11 +72,12 @@ class GaussianMixture(MixtureEstimator):
         even with ``reg_covar=0``. Bounds and `tol` are then of the log-likelihood plus the log prior, per row.
     learning_decay : float, default=0.9
         κ of `partial_fit`, in (0.5, 1]: the j-th row of a stream counts with the rate (j + τ)^(−κ). 1 weighs all rows
-        alike; less forgets the early ones.
+        alike (with ``learning_offset=0``); less forgets the early ones.
     learning_offset : float, default=0
-        τ ≥ 0, in rows: a larger one damps the first batches.
+        τ ≥ 0, in rows: a larger one damps the batches that follow the first, which is always taken in whole.
     learning_rate : float, optional
-        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered.
+        A constant rate r for each row instead, for streams that drift: about 2 / r rows are remembered (the last
+        batch, where that is larger).
     total_samples : float, optional
         How many rows the stream stands for against the prior; by default as many as it remembers. Set it to the number
         of rows where the same rows come again and again.
@@ -104,7 +105,8 @@ class GaussianMixture(MixtureEstimator):
     -----
     What happens with difficult data, always a finite model or an error that names the cause:
 
-    - NaN, infinity, or numbers whose squares overflow: `DataError` with the row and column.
+    - NaN or infinity: `DataError` with the row and column; numbers so far apart that squares overflow: `DataError` with
+      their span.
     - Fewer rows than components: `DataError`.
     - Constant columns, equal rows, more features than rows, components with fewer than D + 1 rows, empty components: a
       `DegenerateFitWarning` that names them, and `spurious_`. `reg_covar` holds the variances up; an empty component

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Self
 
@@ -62,7 +64,8 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         ConvergenceWarning
             If `max_iter` was reached first.
         DegenerateFitWarning
-            If the fit describes a few rows instead of a group (see `spurious_`).
+            If the fit describes a few rows instead of a group (`GaussianMixture`: see `spurious_`), or the covariance
+            of X, the default prior, is singular (`BayesianGaussianMixture`).
         """
         runs, kind, dtype = self._search(X)
         self._store(runs[0], kind, dtype)
@@ -96,6 +99,21 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
             If a covariance became singular; the model is then what it was before the batch.
         """
         self._check_settings()
+        with self._as_it_was_after_an_error():
+            return self._learn(X)
+
+    @contextmanager
+    def _as_it_was_after_an_error(self) -> Iterator[None]:
+        """What is noted of X before anything is fitted goes again, if nothing is."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _learn(self, X: Any) -> Self:
         is_new = not hasattr(self, "history_")
         x, kind = self._rows(X, reset=is_new)
         with torch.no_grad(), threads_for(self._work(x), x.device):
@@ -112,7 +130,7 @@ class MixtureEstimator(DensityMixin, BaseEstimator):
         return self
 
     def fit_restarts(self, X: Any) -> list[Self]:
-        """A fitted mixture for each of the `n_init` starts, best first, without warnings.
+        """A fitted mixture for each of the `n_init` starts, best first, without warnings about the fits.
 
         Honest fits come before degenerate ones (see `spurious_`), then the more likely before the less: the
         first is what `fit` keeps, the others show the local optima. Starts that collapsed are left out.

@@ -332,7 +332,9 @@ def _crown(lines: list[tuple[Candidate, GaussianMixture | None]], criterion: str
     ]
     candidates = tuple(c for c, _ in lines)
     if not finalists:
-        reasons = {c.reason for c in candidates if c.reason}
+        reasons = {c.reason for c in candidates if c.reason} or {
+            f"those to a part of the rows, which {criterion!r} needs, are degenerate"
+        }
         raise DataError(
             f"no fit of X is honest: {'; '.join(sorted(reasons)[:3])}. Try fewer components or more rows"
         )

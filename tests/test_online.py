@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import FAMILIES
+from sklearn.exceptions import NotFittedError
 
 from mixturelab import GaussianMixture
 from mixturelab.bayes import BayesianGaussianMixture
@@ -345,3 +346,15 @@ def test_a_batch_that_would_make_a_covariance_singular_changes_nothing():
 def test_schedules_that_cannot_be_are_refused(name, settings, message):
     with pytest.raises(ArgumentError, match=message):
         BOTH[name](**settings).partial_fit(_groups(50))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_first_batch_that_is_refused_leaves_nothing_behind(name):
+    model = BOTH[name](2, random_state=0)
+    for bad in (np.full((5, 2), np.nan), np.zeros((1, 2))):
+        with pytest.raises(ValueError):  # noqa: PT011
+            model.partial_fit(bad)
+        with pytest.raises(NotFittedError):
+            model.predict(np.zeros((3, 2)))
+    model.partial_fit(_groups(100)[:, :1])  # of another width
+    assert model.n_features_in_ == 1

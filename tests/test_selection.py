@@ -204,3 +204,10 @@ def test_constant_columns_and_hopeless_data_are_refused(groups):
     bad[4, 1] = np.nan
     with pytest.raises(DataError, match="row 4, column 1"):
         select(bad)
+
+
+def test_where_only_the_parts_are_degenerate_it_says_so():
+    """All rows have honest fits, but no two thirds of them: every value is unknown, and no fit has a reason."""
+    x = np.r_[np.arange(3.0), 50 + np.arange(3.0)][:, None]
+    with pytest.raises(DataError, match="those to a part of the rows, which 'cv' needs, are degenerate"):
+        select(x, 2, "full", "cv", n_splits=2, random_state=0)

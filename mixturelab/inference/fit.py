@@ -127,6 +127,8 @@ def fit(
         Stop after as many iterations. With 0 the start is returned as it is.
     previous : float
         The log-likelihood per row before the first iteration, to go on where an earlier run stopped.
+    summary : DataSummary, optional
+        Of the same rows, if it is known already.
     callback : callable (iteration, log-likelihood, change), optional
         Called after each iteration.
     prior : ParameterPrior, optional
@@ -165,7 +167,7 @@ def fit_posterior(
         Added to the squared deviations of every row. With 0 the bound never falls; with more it may, by about as much.
     tol : float
         Stop when the evidence lower bound per row changes by less than this, in nats.
-    max_iter, previous, callback
+    max_iter, previous, summary, callback
         As for `fit`, with the bound in the log-likelihood's place.
     """
     known = summary or summarise(x)

@@ -31,10 +31,12 @@ _TENSORS = ("mass", "first", "second", "origin")
 class Schedule:
     """How much a new row counts: the j-th has the rate r_j = (j + τ)^(−κ), or always the same.
 
-    The schedule counts rows, not batches: a batch has the rate ρ = 1 − Π_j (1 − r_j) of its rows together, so that the
-    size of batches changes nothing but how often responsibilities are renewed. κ = 1, τ = 0 weighs all rows alike;
+    The schedule counts rows, not batches: a batch has the rate ρ = 1 − Π_j (1 − r_j) of its rows together, which weigh
+    alike. Where batches are small beside what is remembered, their size changes nothing but how often responsibilities
+    are renewed; larger ones are remembered whole. κ = 1, τ = 0 weighs all rows alike;
     0.5 < κ < 1 forgets the early ones, assigned when little was known (about 2 j^κ rows are remembered in the long run,
-    see `Stream.effective_rows`); a constant rate remembers about 2 / r rows for ever.
+    see `Stream.effective_rows`); a constant rate remembers about 2 / r rows for ever, or the last
+    batch where that is larger.
 
     Attributes
     ----------

@@ -18,8 +18,9 @@ from mixturelab.model.forms import DENSE, DIAGONAL, SCALAR, SHARED, Form
 class Family(ABC):
     """A constraint on the K covariances: volume, shape and orientation, equal or not, or fixed.
 
-    The three-letter name (volume, shape, orientation; E equal, V varying, I identity) is that of Celeux
-    and Govaert (1995), Gaussian parsimonious clustering models, Pattern Recognition 28, 781-793.
+    The models are those of Celeux and Govaert (1995), Gaussian parsimonious clustering models, Pattern Recognition 28,
+    781-793; the three-letter name (volume, shape, orientation; E equal, V varying, I identity) is mclust's (Fraley and
+    Raftery 2002, Journal of the American Statistical Association 97, 611-631).
     """
 
     name: ClassVar[str]
@@ -36,6 +37,8 @@ class Family(ABC):
             N_k, the expected number of rows of each component.
         scatter : Tensor
             Σ_n r_nk (x_n − μ_k)(x_n − μ_k)ᵀ about the *new* means, in the family's form.
+        n_features : int
+            D.
         """
 
     @abstractmethod

@@ -115,7 +115,11 @@ class MixtureParameters:
         if bool(positive.all()):
             return self
         which = torch.nonzero(~positive.reshape(-1)).flatten().tolist()
-        named = f"Component(s): {which}." if positive.numel() > 1 else "The shared covariance is singular."
+        named = (
+            f"Component(s): {which}."
+            if positive.numel() == len(self.weights)
+            else "The shared covariance is singular."
+        )
         raise CollapsedComponentError(f"{ILL_DEFINED} {named}")
 
 

@@ -28,7 +28,8 @@ class Batch:
     is_live : Tensor [N] or None
         None where the host has seen that all are.
     dropped : Tensor or None
-        How many rows are not finite (or so large that their squares are not); None as above.
+        How many rows are not finite, or have a squared norm above 1e-8 of the largest float (a norm of 1.8e15 in
+        float32); None as above.
     count : Tensor or None
         How many rows are live; None where all are.
     total : Tensor or float

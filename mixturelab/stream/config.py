@@ -46,7 +46,7 @@ class MixtureSettings(Settings):
     reseed : bool
         Move the centroids of dead components.
     log_every, diagnostics_every : int
-        Steps between two rows of the CSV, and between two eigendecompositions.
+        Steps between two rows of the CSV; updates between two eigendecompositions (made at the next row).
     validate_labels : bool
         Check every label's range (on a GPU: one read by the host a step).
     ignore_index : int

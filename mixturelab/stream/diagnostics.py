@@ -215,7 +215,7 @@ class Alarm:
 
 # After so many updates a network has left its random start, whose embeddings are crowded too.
 WARM_UP = 30
-# Complete: less than a tenth of the embeddings' squared length is spread, the rest their common mean.
+# Complete: a tenth at most of the embeddings' squared length is spread, the rest their common mean.
 COLLAPSED_SHARE, COLLAPSED_UPDATES = 0.1, 5
 # Low rank: more than half of what lies between the components lies along one direction, and all of it, by
 # entropy, in fewer than three. With few components or dimensions that is no news.
@@ -241,10 +241,12 @@ def find_alarms(
 def _complete_collapse(numbers: Mapping[str, float]) -> Alarm | None:
     if numbers["collapsed_for"] < COLLAPSED_UPDATES:
         return None
+    spread = numbers["batch_spread"]
+    now = "nothing is left" if math.isnan(spread) else f"now {spread:.1%}"
     return Alarm(
         "complete_collapse",
         f"the embeddings are collapsing to one point: their spread has been under {COLLAPSED_SHARE:.0%} of their mean "
-        f"squared length for {int(numbers['collapsed_for'])} updates (now {numbers['batch_spread']:.1%})",
+        f"squared length for {int(numbers['collapsed_for'])} updates ({now})",
     )
 
 

@@ -140,7 +140,7 @@ class MixtureStats:
         Parameters
         ----------
         embeddings : Tensor [N, D]
-            Rows that are not finite are dropped and counted.
+            Rows that are not finite, or too large to be squared and summed, are dropped and counted.
         labels : Tensor [N], optional
             Integers 0 to K − 1, or ``ignore_index``; needed, and looked at, only where labels assign.
 
@@ -278,13 +278,14 @@ class MixtureStats:
 
     def _no_rows(self, what: str, state: State, x: Tensor) -> Snapshot:
         """A batch without a row to fold in: counted, and no step."""
+        self._last = None  # its memory may have been written over
         if self.settings.on_error == "raise":
             raise DataError(f"{what}; wanted at least one that can be used")
         self._warn("rows", f"{what}: such batches are left out and counted (this is said once)")
         if self._state is None:  # before the first row nothing is fixed, neither D nor the dtype
             self._early = state.counts
         else:
-            self._state, self._last = state, None  # the last batch's memory may have been written over
+            self._state = state
         index = torch.full((x.shape[0],), self.settings.K, device=x.device)
         self._snapshot = Snapshot(state, self._form, index)
         return self._snapshot
@@ -343,7 +344,7 @@ class MixtureStats:
 
     def _collapsed_for(self, state: State, batch: Batch, mass: Tensor) -> Tensor:
         """Updates running in which hardly anything of E‖x‖² was spread."""
-        before, is_collapsed = state.collapsed_for, batch.total < COLLAPSED_SHARE * batch.energy
+        before, is_collapsed = state.collapsed_for, batch.total <= COLLAPSED_SHARE * batch.energy
         if not isinstance(is_collapsed, bool):
             return torch.where(mass.sum() > 0, (before + 1) * is_collapsed, before)
         if is_collapsed:
@@ -367,19 +368,19 @@ class MixtureStats:
         """What the statistics say of the network, as numbers; ``{}`` before the first row.
 
         Of the decayed statistics: trace_B, opnorm_B, trace_W (squared units of the embeddings), r_squared =
-        tr B/(tr B + tr W), stable_rank = tr B/‖B‖, effective_rank, nc1 = tr(Σ_W B⁺)/K, entropy_pi (nats),
-        valid_components, drift (of the means in the last update, in units of √(total trace)). The same of the last
-        batch alone with the prefix ``batch_``, and batch_adjusted_r_squared (less what chance puts there), batch_spread
-        = total trace/E‖x‖². Counts: updates, rows_dropped,
-        rows_ignored, reseeded, collapsed_for, write_errors. A ratio without meaning is NaN.
+        tr B/(tr B + tr W), stable_rank = tr B/‖B‖, effective_rank, nc1 = tr(Σ_W B⁺)/K, pi_min, pi_max, entropy_pi
+        (nats), valid_components, drift (of the means in the last update, in units of √(total trace)). Of the last batch
+        alone, with the prefix ``batch_``: trace_B to nc1 of these, and batch_adjusted_r_squared (less what chance puts
+        there), batch_spread = total trace/E‖x‖². Counts: updates, rows_dropped, rows_ignored, reseeded, collapsed_for,
+        write_errors. A ratio without meaning is NaN.
         """
         return self._numbers(spectrum=True, batch=True) if self._state is not None else {}
 
     def alarms(self) -> tuple[Alarm, ...]:
         """The alarms that are on now: complete_collapse, low_rank_collapse, no_class_structure.
 
-        None before 30 updates. The effective rank is that of the last logged row, or a new one where that is older
-        than ``diagnostics_every`` updates.
+        None before 30 updates. The effective rank is that of the last logged row that has one, or a new one where that
+        is ``diagnostics_every`` updates old or older.
         """
         if self._state is None:
             return ()
@@ -499,6 +500,7 @@ class MixtureStats:
             "covariance": self.settings.covariance,
             "clock": asdict(self._clock),
             "write_errors": self._write_errors,
+            "early": None if self._early is None else self._early.cpu(),
             "tensors": dict(tensors),
             "waiting": [] if self._state is None else self._state.covariance.state(),
         }
@@ -514,6 +516,7 @@ class MixtureStats:
         tensors = check_state(state, _FORMAT, self.settings, self._state)
         clock, write_errors = Clock.of(state["clock"]), int(state["write_errors"])
         self._state = State.of(tensors, state["waiting"]) if tensors else None
+        self._early = state.get("early")  # older states lack it
         self._clock, self._write_errors, self._all_seen = clock, write_errors, False
         self._last = self._snapshot = self._all_index = None
         if self._state is not None:

@@ -2,8 +2,9 @@
 
 ``scores="append"``: a step is one record at the end of ``mixture_scores.log`` (see `score_records`). On `close`, and
 whenever the log has grown to three times ``mixture_scores.pt``, both are folded into a new ``mixture_scores.pt``, which
-is synced and renamed before the log is removed. Each fold writes four times what the one before wrote, so that all of
-them together write at most 4/3 of the history: a constant cost a step, while a rewrite at each step would be quadratic.
+is synced and renamed before the log is removed. Each fold but that on `close` writes four times what the one before
+wrote, so that these together write at most 4/3 of the history, and `close` once the whole of it: a constant cost a
+step, while a rewrite at each step would be quadratic.
 ``torch.load("mixture_scores.pt", weights_only=True)`` gives a list of ``{"step": int, "epoch": int, "R": Tensor}``.
 
 A process killed between the renaming and the removal leaves entries in both files, which are one entry by their

@@ -43,7 +43,7 @@ class State:
     started : Tensor [K]
         Components that have a centroid.
     starving : Tensor [K]
-        Components found dead at the last decision.
+        Components that had hardly any rows at the last decision and were not found dead then: a second time they are.
     recent : Tensor [K]
         Rows of each component since then.
     collapsed_for : Tensor

@@ -323,6 +323,35 @@ def test_a_batch_without_a_usable_row_leaves_the_state_as_it_was(way, which, upd
 
 
 @QUIET
+@pytest.mark.parametrize("bad", ["labels", "rows"])
+def test_after_an_error_nothing_is_said_of_a_batch_that_was_written_over(bad):
+    """The memory of the last batch has another one's rows by then."""
+    estimator = estimator_of(K=3, assigner="label_supervised", on_error="raise")
+    x, labels = cluster_batches(0, [12], 3, 3)[0]
+    estimator.update(x, labels)
+    x, labels = (
+        (x, torch.full_like(labels, -1)) if bad == "labels" else (torch.full_like(x, torch.nan), labels)
+    )
+    with pytest.raises(DataError):
+        estimator.update(x, labels)
+    numbers = estimator.summary()
+    assert numbers["trace_B"] > 0
+    assert [
+        value for name, value in numbers.items() if name.startswith("batch_") and not np.isnan(value)
+    ] == []
+
+
+def test_embeddings_that_are_all_zero_are_a_complete_collapse():
+    """Whose spread is no part of a squared length of zero."""
+    for scale in (0.0, 1e-30):  # and where the squares are too small to be any
+        estimator = estimator_of(K=4)
+        for t in range(40):
+            estimator.update(scale * torch.randn(16, 8, generator=torch.Generator().manual_seed(t)))
+        assert [alarm.name for alarm in estimator.alarms()] == ["complete_collapse"]
+        assert "nothing is left" in estimator.alarms()[0].message
+
+
+@QUIET
 def test_before_the_first_usable_row_there_is_no_mixture_and_nothing_is_fixed():
     estimator = estimator_of(K=4)
     for x in (torch.empty(0, 5), torch.full((3, 5), torch.nan, dtype=torch.float64)):

@@ -1,6 +1,7 @@
 """Several processes: they find what one finds on all rows, hold the same bits, and hear of each other's errors."""
 
 import itertools
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,34 @@ def test_all_processes_hold_the_same_bits(group, name):
         for left, right in itertools.pairwise(results):
             for key in set(STATISTICS) & set(left):
                 assert torch.equal(left[key], right[key]), key
+
+
+@pytest.mark.parametrize("name", ["labels", "labels_sorted", "label_supervised"])
+def test_the_batch_s_own_nc1_is_that_of_a_process_s_own_rows(group, name):
+    """Not of its rows about the means of all."""
+    found, _ = group
+    size, compared = len(found), 0
+    for step, (x, labels) in enumerate(worker.union_batches()[1:]):
+        for part, results in zip(worker.parts_of(len(x), size, step), found, strict=True):
+            wanted = nc1(x[part].double(), labels[part])
+            if math.isfinite(wanted):
+                assert results[name][step]["summary"]["batch_nc1"] == pytest.approx(wanted, rel=1e-3)
+                compared += 1
+    assert compared >= size
+
+
+def nc1(x, labels):
+    """tr(Σ_W B⁺)/K, written as it stands; unknown where the classes' means lie in one point."""
+    used = x.isfinite().all(1) & (labels >= 0)
+    x, labels = x[used], labels[used]
+    if len(labels.unique()) < 2:
+        return math.nan
+    groups = [x[labels == k] for k in range(worker.K)]
+    spread = lambda rows, centre: (rows - centre).T @ (rows - centre) / len(x)  # noqa: E731
+    within = sum(spread(rows, rows.mean(0)) for rows in groups if len(rows))
+    means = torch.cat([rows.mean(0).expand_as(rows) for rows in groups if len(rows)])
+    between = spread(means, x.mean(0))
+    return float(torch.trace(within @ torch.linalg.pinv(between, rtol=1e-9))) / worker.K
 
 
 @pytest.mark.parametrize("name", worker.STREAMS)

@@ -16,6 +16,7 @@ from stream.stream_oracles import (
     saved,
 )
 
+from mixturelab import MixtureStats
 from mixturelab.exceptions import ArgumentError, StreamWarning
 
 WAYS = (
@@ -297,3 +298,19 @@ def test_a_tracker_that_fails_does_not_cost_the_row_in_the_file(tmp_path):
         estimator.log_step(step=0)
     assert len((tmp_path / "mixture.csv").read_text().splitlines()) == 2
     assert estimator.summary()["write_errors"] == 1
+
+
+@QUIET
+def test_counts_from_before_the_first_row_are_kept_and_replaced_with_the_rest():
+    good, bad = torch.randn(9, 3, generator=torch.Generator().manual_seed(0)), torch.full((8, 3), torch.nan)
+    unbroken, resumed, other = (MixtureStats(K=2, enabled=True) for _ in range(3))
+    unbroken.update(bad)
+    resumed.load_state_dict(unbroken.state_dict())
+    for one in (unbroken, resumed):
+        one.update(good)
+    assert unbroken.summary() == resumed.summary()
+    assert resumed.summary()["rows_dropped"] == 8
+    other.update(bad)
+    other.load_state_dict(MixtureStats(K=2, enabled=True).state_dict())
+    other.update(good)
+    assert other.summary()["rows_dropped"] == 0
