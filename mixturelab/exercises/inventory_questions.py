@@ -210,8 +210,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice(
                 "The same fit, since EM finds the maximum of the likelihood.",
                 "EM as a global search",
-                "EM climbs the hill that it starts on. It never steps down, and so never reaches a higher "
-                "hill on the other side of a valley.",
+                "EM goes uphill from where it starts, and stays at the top that it reaches. Another start may lead "
+                "to a higher one.",
             ),
             Choice(
                 "The same fit, and the largest group is component 0 again.",

@@ -85,7 +85,7 @@ export class Drop {
   #fault(error) {
     if (error.name === "AbortError") return "Stopped before the end.";
     if (error instanceof TableError) return error.message;
-    if (error instanceof ApiError) return `The service refused to go on: ${error.message}`;
+    if (error instanceof ApiError) return error.status ? `The service refused to go on: ${error.message}` : error.message;
     if (error instanceof DOMException) return "The file could not be read to its end.";
     throw error;
   }
