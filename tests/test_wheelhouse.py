@@ -185,7 +185,7 @@ def test_the_readme_is_filled_in(small):
     assert "@" not in text
     assert "with Python {}.{}\n".format(*sys.version_info[:2]) in text
     assert "Windows (x86-64) with" not in text
-    assert "python -m http.server" in text
+    assert "python3 -m http.server" in text
 
 
 def test_the_scripts_have_the_line_ends_of_their_systems(small):
