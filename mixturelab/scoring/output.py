@@ -121,7 +121,8 @@ class FileOutput:
         if end - begun >= _GATHERED and hasattr(os, "posix_fadvise"):
             self._file.flush()
             # What is dirty is not dropped but written; what has been written and is read soon stays.
-            os.posix_fadvise(self._file.fileno(), begun, end - begun, os.POSIX_FADV_DONTNEED)
+            with contextlib.suppress(OSError):  # advice that a file system does not take is no fault
+                os.posix_fadvise(self._file.fileno(), begun, end - begun, os.POSIX_FADV_DONTNEED)
             self._begun = end
 
     def write_bad(self, data: bytes) -> None:

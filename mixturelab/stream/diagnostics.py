@@ -87,14 +87,14 @@ def within(mass: Tensor, covariance: Tensor) -> Tensor:
 
 
 def batch_spectrum(x: Tensor, rows: AssignedRows) -> dict[str, Tensor]:
-    """Of one batch: its total covariance, as the smaller of XᵀX and XXᵀ over the rows' number, and MΣ_WMᵀ."""
+    """Of one batch: its total covariance, as the smaller of XᵀX and XXᵀ over the rows' number, M and MΣ_WMᵀ."""
     live = (rows.index < len(rows.mass)).to(x.dtype)[:, None]
     count = live.sum().clamp(min=1)
     kept = (x - (live * x).sum(0) / count) * live
     total = (kept.mT @ kept if x.shape[1] <= x.shape[0] else kept @ kept.mT) / count
     offsets = scaled_offsets(mixing_weights(rows.mass), rows.mean)
     projected = (rows.residual * live) @ offsets.mT  # [N, K]
-    return {"total": total, "between_within": projected.mT @ projected / count}
+    return {"total": total, "offsets": offsets, "between_within": projected.mT @ projected / count}
 
 
 # --------------------------------------------------------------------------------------- on the host
@@ -242,7 +242,7 @@ def _complete_collapse(numbers: Mapping[str, float]) -> Alarm | None:
     if numbers["collapsed_for"] < COLLAPSED_UPDATES:
         return None
     spread = numbers["batch_spread"]
-    now = "nothing is left" if math.isnan(spread) else f"now {spread:.1%}"
+    now = "now unknown" if math.isnan(spread) else f"now {spread:.1%}"
     return Alarm(
         "complete_collapse",
         f"the embeddings are collapsing to one point: their spread has been under {COLLAPSED_SHARE:.0%} of their mean "

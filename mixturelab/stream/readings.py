@@ -66,7 +66,7 @@ def collect(
 
 def _of_rows(last: Last) -> dict[str, Tensor]:
     rows = assign_rows(last.batch.x, last.index, len(last.mass))
-    found = diagnostics.batch_spectrum(last.batch.x, rows) | {"own_mass": rows.mass, "own_mean": rows.mean}
+    found = diagnostics.batch_spectrum(last.batch.x, rows)
     return {f"batch_{name}": value for name, value in found.items()}
 
 
@@ -124,9 +124,6 @@ def _batch_mixture(
     found["adjusted_r_squared"] = diagnostics.adjusted_r_squared(found["r_squared"], mass)
     if "batch_total" in host and math.isfinite(found["r_squared"]):
         found["effective_rank"] = diagnostics.effective_rank(host["batch_total"])
-        # Of the rows that `batch_between_within` is of: where several processes hold the batch, this one's.
-        _, own, _ = diagnostics.between(
-            diagnostics.mixing_shares(host["batch_own_mass"]), host["batch_own_mean"]
-        )
+        own = host["batch_offsets"]  # where several processes hold the batch, of this one's rows
         found["nc1"] = diagnostics.neural_collapse(own @ own.T, host["batch_between_within"], dtype)
     return found
