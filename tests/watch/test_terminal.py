@@ -141,9 +141,8 @@ def test_waiting_begins_before_there_is_a_folder(tmp_path):
 def test_ctrl_c_ends_it_without_a_traceback(written):
     command = [sys.executable, "-m", "mixturelab", "watch", str(written.folder)]
 
-    def listen() -> (
-        None
-    ):  # whoever runs the tests in the background of a shell ignores Ctrl-C, and so would it
+    def listen() -> None:
+        # Whoever runs the tests in the background of a shell ignores Ctrl-C, and so would it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
